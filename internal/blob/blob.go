@@ -1,0 +1,84 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+var (
+	// ErrNotFound: nothing lies under that key.
+	ErrNotFound = errors.New("blob: no such object")
+	// ErrExists: the key is taken; the object that lies there is untouched.
+	ErrExists = errors.New("blob: key is taken")
+	// ErrChanged: the object is there in another version than the one asked for.
+	ErrChanged = errors.New("blob: object was replaced")
+	// ErrInvalid: the key breaks the rules of the package comment.
+	ErrInvalid = errors.New("blob: invalid key")
+	// ErrUnavailable: the store did not answer, after the adapter's own retries.
+	ErrUnavailable = errors.New("blob: store is unavailable")
+)
+
+// Info describes one object.
+type Info struct {
+	Key         string
+	Version     string // opaque, the store's own; equal versions have equal bytes
+	Size        int64
+	ContentType string    // as given to Put or to the signed PUT; not filled by List
+	Modified    time.Time // when it was put, by the store's clock
+}
+
+// Object is an open object. ReadAt is safe for concurrent use, each call reads
+// one range, and every byte is of the version opened: ErrChanged otherwise.
+type Object interface {
+	io.ReaderAt
+	io.Closer
+	Info() Info
+}
+
+// Store is the port. It is safe for concurrent use.
+type Store interface {
+	// Put stores body under a key that must be free. When it returns nil the
+	// object is whole and durable; on any error or a crash nothing is visible.
+	// ErrExists may also mean that an earlier try of this very call succeeded and
+	// its answer was lost: who must know draws keys that nobody else writes.
+	Put(ctx context.Context, key, contentType string, body io.Reader) (Info, error)
+
+	// Open opens the object; version "" is whatever lies there now.
+	// ErrNotFound, ErrChanged.
+	Open(ctx context.Context, key, version string) (Object, error)
+
+	// List yields what lies under the prefix in key order. An error comes last.
+	// Objects put or deleted meanwhile may or may not come.
+	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
+
+	// Delete removes the object; one that is not there is no error.
+	Delete(ctx context.Context, key string) error
+}
+
+// Signer makes URLs that work without a key until they expire.
+type Signer interface {
+	// SignPut: one HTTP PUT of any size with exactly this Content-Type. A wrong or
+	// missing type and an expired URL are 403. The PUT may replace an object.
+	SignPut(ctx context.Context, key, contentType string, ttl time.Duration) (string, error)
+	// SignGet: an HTTP GET of this version, sent as a download under filename.
+	SignGet(ctx context.Context, key, version, filename string, ttl time.Duration) (string, error)
+}
+
+// CheckKey is the rule for keys; adapters call it first.
+func CheckKey(key string) error {
+	if key == "" || len(key) > 900 || !utf8.ValidString(key) || strings.ContainsAny(key, "\\\x00") {
+		return fmt.Errorf("%w: %q is empty, too long, or holds what no key may", ErrInvalid, key)
+	}
+	for seg := range strings.SplitSeq(key, "/") {
+		if seg == "" || seg == "." || seg == ".." {
+			return fmt.Errorf("%w: %q has an empty or relative segment", ErrInvalid, key)
+		}
+	}
+	return nil
+}
