@@ -111,6 +111,27 @@ type Problem struct {
 	Skips   Entity `json:"-"`                // the kind of record that it cost, if it cost one
 }
 
+// Count says what became of the records of one kind. Received = Valid + Skipped +
+// Duplicates, and Valid = Added + Changed + Unchanged; Removed were live before
+// and are no longer listed. Who comes back after a removal is Changed.
+type Count struct {
+	Received   int64 `json:"received"`
+	Valid      int64 `json:"valid"`
+	Skipped    int64 `json:"skipped"`
+	Duplicates int64 `json:"duplicates"`
+	Added      int64 `json:"added"`
+	Changed    int64 `json:"changed"`
+	Removed    int64 `json:"removed"`
+	Unchanged  int64 `json:"unchanged"`
+}
+
+// Counts are the counts of a whole read, by kind.
+type Counts struct {
+	Users    Count `json:"users"`
+	Licenses Count `json:"licenses"`
+	Grants   Count `json:"grants"`
+}
+
 // Batch is some of what a source holds, in the source's order. Its slices are
 // the reader's to keep until the next batch is asked for, and no longer.
 type Batch struct {
