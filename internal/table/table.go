@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -46,6 +47,18 @@ func (c *Conflict) Error() string {
 type Key struct{ Part, Sort string }
 
 func (k Key) String() string { return k.Part + "|" + k.Sort }
+
+// Validate is ErrInvalid where the key breaks the rule above. Adapters call it
+// first: DynamoDB's client would replace bytes that are no UTF-8, so that two
+// keys became one.
+func (k Key) Validate() error {
+	for _, s := range []string{k.Part, k.Sort} {
+		if s == "" || len(s) > 1024 || !utf8.ValidString(s) {
+			return fmt.Errorf("%w: key %q is empty, longer than 1,024 bytes or not UTF-8", ErrInvalid, k)
+		}
+	}
+	return nil
+}
 
 // Row is one document as it was read.
 type Row struct {
@@ -179,11 +192,14 @@ func Validate(ws []Write) error {
 	}
 	seen, total := make(map[Key]bool, len(ws)), 0
 	for i, w := range ws {
+		if err := w.Key.Validate(); err != nil {
+			return fmt.Errorf("write %d: %w", i, err)
+		}
 		switch {
 		case w.Err != nil:
 			return w.Err
-		case w.Key.Part == "" || w.Key.Sort == "" || len(w.Key.Part) > 1024 || len(w.Key.Sort) > 1024:
-			return fmt.Errorf("%w: write %d: key %q is empty or longer than 1,024 bytes", ErrInvalid, i, w.Key)
+		case !utf8.Valid(w.Body):
+			return fmt.Errorf("%w: write %d: document of %s is not UTF-8", ErrInvalid, i, w.Key)
 		case seen[w.Key]:
 			return fmt.Errorf("%w: write %d: key %s is written twice in one transaction", ErrInvalid, i, w.Key)
 		case len(w.Body) > MaxBody:
