@@ -1,0 +1,16 @@
+// Package org keeps the tenants of Muster and the API keys that speak for them.
+//
+//	Create ──► Org{ID, Number}          one row in ORGS
+//	CreateKey(org, role) ──► Key + Secret, shown once
+//	                          │  rows: KEY#<sha-256> and ORG#<org>|KEY#<id>,
+//	                          ▼        in one transaction; the secret in neither
+//	Authenticate(secret) ──► Caller{Org, Key, Role} | ErrUnknownKey
+//	   └ answers are kept for a minute in this process
+//
+// An [ID] is the only thing a tenant's row keys and object paths are made from,
+// and the only way to get one for a request is Authenticate: nothing that a
+// caller sends can name another tenant (invariant I8).
+//
+// What a role may do is said by each endpoint (package api); what a tenant owns
+// is kept by the services, under keys that they make with the ID's methods.
+package org
