@@ -211,8 +211,8 @@ func (l *Lease) Held(ctx context.Context) error {
 }
 
 // Park gives the lease up without ending its job: no process holds it, and the
-// first Adopt with the token that is returned gets it. From here on this Lease is
-// lost, whatever the outcome.
+// first Adopt with the token that is returned gets it. After nil this Lease is
+// lost. *table.Conflict: one of with failed, the lease is ours still.
 func (l *Lease) Park(ctx context.Context, ttl time.Duration, with ...table.Write) (token int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -220,9 +220,10 @@ func (l *Lease) Park(ctx context.Context, ttl time.Duration, with ...table.Write
 	return next.Token, l.giveUp(ctx, next, with)
 }
 
-// Release frees the lease; it keeps the token, so that tokens never fall. From
-// here on this Lease is lost, whatever the outcome. ErrLost may be our own
-// success with its answer lost and a successor since: the job's row tells.
+// Release frees the lease; it keeps the token, so that tokens never fall. After
+// nil this Lease is lost. ErrLost may be our own success, its answer lost and
+// the lease taken since: the job's row tells. *table.Conflict: one of with
+// failed, the lease is ours still.
 func (l *Lease) Release(ctx context.Context, with ...table.Write) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -242,7 +243,7 @@ func (l *Lease) giveUp(ctx context.Context, next State, with []table.Write) erro
 			err = nil
 		}
 	}
-	l.gone = true
+	l.gone = l.gone || err == nil
 	return err
 }
 

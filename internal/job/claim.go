@@ -1,0 +1,170 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"muster/internal/lease"
+	"muster/internal/org"
+	"muster/internal/table"
+)
+
+// Claim takes the integration's lease for a new job and makes the job, in one
+// transaction. *lease.Busy: another job has it, and nothing was made.
+// table.ErrNotFound: there is no such integration.
+func (s *Store) Claim(ctx context.Context, o org.ID, integration string, in Input) (*Run, error) {
+	return s.claim(ctx, s.newJob(o, integration, NewID(), in))
+}
+
+func (s *Store) newJob(o org.ID, integration string, id ID, in Input) Job {
+	return Job{Format: format, ID: id, Org: o, Integration: integration, Input: in, InsertedAt: s.Now().UTC()}
+}
+
+func (s *Store) claim(ctx context.Context, j Job) (*Run, error) {
+	j.Status, j.StartedAt = Processing, j.InsertedAt
+	put := table.Put(jobKey(j.Org, j.ID), j, table.Absent)
+	l, err := lease.Take(ctx, s.Table, LeaseKey(j.Org, j.Integration), s.Now, j.ID.String(), lease.TTL,
+		append([]table.Write{put}, opening(j)...)...)
+	if err != nil {
+		return nil, fmt.Errorf("job: claiming integration %s: %w", j.Integration, err)
+	}
+	return &Run{store: s, lease: l, job: j, version: put.Version}, nil
+}
+
+// opening are the writes that make a job findable, beside its own row.
+func opening(j Job) []table.Write {
+	return []table.Write{
+		table.Put(indexKey(j.Org, j.Integration, j.ID), struct{}{}, table.Any),
+		table.Put(runningKey(j.ID), runningRow{Org: j.Org, Integration: j.Integration}, table.Any),
+	}
+}
+
+// Tick is one firing of a trigger's schedule. The same tick has the same fields,
+// however often it is delivered.
+type Tick struct {
+	Org         org.ID    `json:"org"`
+	Integration string    `json:"integration"`
+	Trigger     string    `json:"trigger"`
+	Revision    int64     `json:"revision"`
+	ScheduledAt time.Time `json:"scheduled_at"`
+}
+
+// Tick claims the integration for a tick. A nil Run without an error means that
+// there is nothing to do here: the tick was delivered before, or the integration
+// is busy and the tick's job has been written as waiting (requeued) or, where
+// the trigger runs or waits already, as duplicate_aborted.
+func (s *Store) Tick(ctx context.Context, t Tick) (*Run, error) {
+	j := s.newJob(t.Org, t.Integration, TickID(t.Trigger, t.Revision, t.ScheduledAt), Input{
+		Kind: InputTrigger, Trigger: t.Trigger, Revision: t.Revision, ScheduledAt: t.ScheduledAt.UTC(),
+	})
+	for {
+		run, err := s.claim(ctx, j)
+		var busy *lease.Busy
+		var taken *table.Conflict
+		switch {
+		case errors.As(err, &taken):
+			return nil, nil // its job is there: delivered before
+		case !errors.As(err, &busy):
+			return run, err
+		case busy.Job == j.ID.String():
+			return nil, nil // its job is running
+		}
+		if done, err := s.queue(ctx, j, busy); done || err != nil {
+			return nil, err
+		}
+	}
+}
+
+// queue writes the job of a tick that met a busy integration. It answers false
+// where the integration became free meanwhile.
+func (s *Store) queue(ctx context.Context, j Job, busy *lease.Busy) (done bool, err error) {
+	id, err := ParseID(busy.Job)
+	if err != nil {
+		return false, err
+	}
+	running, err := s.Get(ctx, j.Org, id)
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return false, err
+	case err != nil || running.Status.Terminal():
+		return false, nil
+	case running.Input.Kind == InputTrigger && running.Input.Trigger == j.Input.Trigger:
+		return true, s.abort(ctx, j)
+	}
+	j.Status = Requeued
+	ws := append([]table.Write{
+		table.Put(jobKey(j.Org, j.ID), j, table.Absent),
+		table.Put(waitingKey(j.Org, j.Integration, j.Input.Trigger), waitingRow{Job: j.ID}, table.Absent),
+	}, opening(j)...)
+	// If we stop here: the job waits and has its row among the running ones; the
+	// sweep starts it when the integration is free (TestI4_RequeuedJobRuns).
+	err = s.Table.Write(ctx, ws...)
+	var c *table.Conflict
+	if errors.As(err, &c) {
+		// Either this very tick was written before, which abort finds as well, or
+		// its trigger has a job waiting.
+		return true, s.abort(ctx, j)
+	}
+	if err != nil {
+		return false, fmt.Errorf("job: requeueing %s: %w", j.ID, err)
+	}
+	return true, nil
+}
+
+// abort writes the job of a tick as duplicate_aborted, unless it is there.
+func (s *Store) abort(ctx context.Context, j Job) error {
+	j.end(DuplicateAborted, "", "the same trigger is running or waiting already", s.Now())
+	w := table.Put(jobKey(j.Org, j.ID), j, table.Absent).Until(j.EndedAt.Add(keep))
+	index := table.Put(indexKey(j.Org, j.Integration, j.ID), struct{}{}, table.Any).Until(j.EndedAt.Add(keep))
+	// If we stop here: the job is terminal and nothing else knows of it
+	// (TestI5_TickDeliveredTwice).
+	err := s.Table.Write(ctx, w, index)
+	var c *table.Conflict
+	if err != nil && !errors.As(err, &c) {
+		return fmt.Errorf("job: recording duplicate %s: %w", j.ID, err)
+	}
+	return nil
+}
+
+// Adopt makes this process the worker of a parked job. lease.ErrLost: another
+// delivery of the start was first, or the job has moved on; there is nothing to
+// do, which is success for the event.
+func (s *Store) Adopt(ctx context.Context, st Start) (*Run, error) {
+	for {
+		j, version, err := s.get(ctx, st.Org, st.Job)
+		if errors.Is(err, ErrNotFound) || err == nil && j.Status.Terminal() {
+			return nil, lease.ErrLost
+		}
+		if err != nil {
+			return nil, err
+		}
+		j.Status = Processing
+		if j.StartedAt.IsZero() {
+			j.StartedAt = s.Now().UTC()
+		}
+		put := save(j, version)
+		l, err := lease.Adopt(ctx, s.Table, LeaseKey(st.Org, j.Integration), s.Now, j.ID.String(), st.Token, lease.TTL, put)
+		var moved *table.Conflict
+		switch {
+		case err == nil:
+			return &Run{store: s, lease: l, job: j, version: put.Version}, nil
+		case errors.As(err, &moved):
+			continue // the job's row changed between our two reads; the lease decides again
+		case errors.Is(err, table.ErrNotFound):
+			return nil, lease.ErrLost // the integration was removed
+		}
+		return nil, fmt.Errorf("job: adopting %s: %w", j.ID, err)
+	}
+}
+
+// send asks a worker to take the job. That it may fail is not an error of ours:
+// the sweep sends the start of a job that is pending for a minute again.
+func (s *Store) send(ctx context.Context, st Start) {
+	if err := s.Starter.Start(ctx, st); err != nil {
+		s.Log.WarnContext(ctx, "start was not sent; the sweep will send it",
+			slog.String("org", st.Org.String()), slog.String("job", st.Job.String()), slog.Any("error", err))
+	}
+}

@@ -1,0 +1,26 @@
+// Package job keeps the runs of syncs: what started one, where it stands, what
+// became of every record, and that it ends whatever happens to its worker.
+//
+//	Claim / Tick ─► Run (a Job and its lease) ─┬─ Commit ─► (targets) ─► Close
+//	                 ▲                         └─ Park ─► Start{org, job, token}
+//	                 │ Adopt                                   │
+//	                 └──────────── a worker ◄──────────────────┘
+//	Sweep, every minute: sends lost starts again, restarts jobs whose worker died,
+//	                 ends those that died too often, starts those that waited
+//
+//	            ┌────────────┐  worker died, parked  ┌─────────┐
+//	 Claim ───► │ processing │ ────────────────────► │ pending │ ◄── requeued ◄── Tick, busy
+//	            │            │ ◄──────────────────── │         │
+//	            └─────┬──────┘        Adopt          └────┬────┘
+//	                  ▼                                   ▼
+//	     completed, failed, duplicate_aborted: terminal, kept for 400 days
+//
+// Rows, all written in the transaction that changes what they say: the job; its
+// place among the integration's jobs; its place among the running ones, as long
+// as it is not terminal; the integration's lease (package lease). So at any
+// moment a job that is not terminal can be found by the sweep, and a lease names
+// a live job or none.
+//
+// How a roster is read, merged and applied is package syncer's; problems of a
+// run lie in a blob that its row names.
+package job
