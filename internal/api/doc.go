@@ -1,0 +1,23 @@
+// Package api is what all HTTP endpoints of Muster share: how an operation is
+// declared, who may call it, what its errors look like, and what is logged.
+//
+//	Handle(Op{…}, func(ctx, *I) (*O, error)) Route    one operation, declared once
+//	                                            │
+//	New(Config, routes...) http.Handler  ◄──────┤     a function has one route,
+//	OpenAPI(Info, routes...) []byte      ◄──────┘     the local gateway has all
+//
+//	request ─► id ─► route ─► key, role ─► body limit ─► parse, validate ─► handler
+//	              404, 405    401, 403      413            400, every fault    │
+//	answer  ◄─ log line ◄──────── one error shape ◄────────────────────────────┘
+//
+// A handler returns an error made by one of the constructors ([Invalid],
+// [NotFound], …) or any other, which is answered as 500 with a fixed text and
+// logged with its cause. What a client reads and what an operator reads are never
+// the same string.
+//
+// Validation and the OpenAPI document come from huma, in this package alone; its
+// defaults that do not fit our contracts are turned off in huma.go and errors.go,
+// each with a test. The names, envelopes and status codes of a contract are its
+// family's (torii, unified, twine); rate limits and idempotency keys sit between
+// the role and the handler.
+package api

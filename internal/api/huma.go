@@ -1,0 +1,195 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/danielgtaylor/huma/v2/validation"
+)
+
+const contentType = "application/json"
+
+// huma is told these things once for the process.
+func init() {
+	// Only ever called for its type, which becomes the document's error schema.
+	huma.NewError = func(code int, _ string, _ ...error) huma.StatusError {
+		return &errorBody{StatusCode: code}
+	}
+	huma.NewErrorWithContext = refuse
+	// A form lies in memory: its size is bounded by Op.MaxBody, and a Lambda that
+	// spills to disk would have to clean up.
+	humago.MultipartMaxMemory = 64 << 20
+}
+
+// newHuma is huma without what it registers and adds by itself (documentation
+// pages, $schema in answers, unknown members of bodies refused).
+func newHuma(mux humago.Mux, info Info) huma.API {
+	format := huma.Format{Marshal: marshal, Unmarshal: unmarshal}
+	cfg := huma.Config{
+		OpenAPI:       info.document(),
+		Formats:       map[string]huma.Format{contentType: format, "json": format},
+		DefaultFormat: contentType,
+	}
+	cfg.AllowAdditionalPropertiesByDefault = true
+	return humago.New(mux, cfg)
+}
+
+// refuse answers what huma found wrong before the handler was called: always 400,
+// with every fault, whatever status huma thought of; 413 where the body's limit
+// cut the read short.
+func refuse(ctx huma.Context, status int, _ string, errs ...error) huma.StatusError {
+	rq := requestOf(ctx.Context())
+	return rq.reply(rq.refusal(status, errs))
+}
+
+func (rq *request) refusal(status int, errs []error) error {
+	switch {
+	case rq.overLimit:
+		return rq.op.tooLarge()
+	case errors.Is(errors.Join(errs...), context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	case status == http.StatusUnsupportedMediaType:
+		return Invalid("the Content-Type is not one that this takes; send the body as " + contentType)
+	case len(errs) == 0:
+		return Invalid("a request body is required")
+	case status == http.StatusInternalServerError, status == http.StatusRequestTimeout:
+		return Invalid("the request's body ended before its end")
+	}
+	faults := make([]Fault, len(errs))
+	for i, err := range errs {
+		faults[i] = faultOf(err)
+	}
+	return Invalid("the request does not fit what is expected; see errors", faults...)
+}
+
+// faultOf keeps of an error of huma's only what we say and nothing of what was
+// sent: the refused value is dropped, and so is what follows a colon, where huma
+// puts the errors of parsers that quote their input.
+func faultOf(err error) Fault {
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return *f
+	}
+	var d huma.ErrorDetailer
+	if !errors.As(err, &d) {
+		return Fault{Detail: "is not what is expected here"}
+	}
+	f := Fault{Pointer: pointer(d.ErrorDetail().Location), Detail: d.ErrorDetail().Message}
+	if _, carried, ok := strings.Cut(f.Detail, mark); ok {
+		at, detail, _ := strings.Cut(carried, mark)
+		return Fault{Pointer: f.Pointer + at, Detail: detail}
+	}
+	f.Detail, _, _ = strings.Cut(f.Detail, ": ")
+	before, after, _ := strings.Cut(validation.MsgExpectedRequiredProperty, "%s")
+	if name, ok := strings.CutPrefix(f.Detail, before); ok && strings.HasSuffix(name, after) {
+		f.Pointer += "/" + strings.TrimSuffix(name, after)
+		f.Detail = "is required"
+	}
+	return f
+}
+
+// pointer turns huma's body.users[3].email into /users/3/email. A parameter keeps
+// its place before its name. A dot within a member's name is taken for a step:
+// our own names have none, and a free-form map's are only where, not what.
+func pointer(location string) string {
+	body, ok := strings.CutPrefix(location, "body")
+	if !ok || body != "" && body[0] != '.' && body[0] != '[' {
+		if !strings.Contains(location, ".") {
+			return "form." + location
+		}
+		return location
+	}
+	return strings.NewReplacer("~", "~0", "/", "~1", ".", "/", "[", "/", "]", "").Replace(body)
+}
+
+func marshal(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// unmarshal reads JSON. Its errors hold nothing of the document: it may be full
+// of credentials. huma calls it twice: into *any, which it validates, and into
+// the handler's own type.
+func unmarshal(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return &Fault{Detail: "the body is not UTF-8"}
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return jsonFault(err)
+	}
+	if doc, ok := v.(*any); ok {
+		return sameName(*doc)
+	}
+	return nil
+}
+
+func jsonFault(err error) *Fault {
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return f
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return &Fault{Detail: fmt.Sprintf("the body is not JSON, at byte %d", e.Offset)}
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		f := &Fault{Detail: "expected what fits " + e.Type.Kind().String()}
+		if e.Field != "" {
+			f.Pointer = "/" + strings.ReplaceAll(e.Field, ".", "/")
+		}
+		return f
+	}
+	return &Fault{Detail: "a member does not have the form that it needs"}
+}
+
+// sameName refuses an object that has two names which differ in case alone. They
+// are one member to encoding/json, which takes the last, and the validation would
+// have seen the other.
+func sameName(doc any) error {
+	switch v := doc.(type) {
+	case map[string]any:
+		seen := make(map[string]bool, len(v))
+		for name, member := range v {
+			if f := fold(name); seen[f] {
+				return &Fault{Detail: "two members of an object differ in case alone"}
+			} else {
+				seen[f] = true
+			}
+			if err := sameName(member); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if err := sameName(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fold makes equal what strings.EqualFold calls equal.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		for {
+			next := unicode.SimpleFold(r)
+			if next <= r {
+				return next
+			}
+			r = next
+		}
+	}, s)
+}
+
+var _ interface {
+	huma.StatusError
+	huma.HeadersError
+} = (*errorBody)(nil)
