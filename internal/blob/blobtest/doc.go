@@ -5,10 +5,8 @@
 //		blobtest.Run(t, func(t *testing.T) blobtest.Subject { … a fresh, empty store … })
 //	}
 //
-//	faulty := blobtest.Wrap(store, func(w blobtest.Write) blobtest.Fault {
-//		if w.N == 3 { return blobtest.StopAfter }    // the process dies after its third write
-//		return blobtest.None
-//	})
+//	// The process dies right after its third write.
+//	store := &blobtest.Faulty{Store: store, Hook: blobtest.KillAt(3, true)}
 //
 // Run speaks to an adapter through the port, and to signed URLs through HTTP.
 // What one store cannot do is declared in its Subject, and tested for what it
