@@ -105,9 +105,7 @@ func (r *Run) Park(ctx context.Context, checkpoint json.RawMessage, report Repor
 	defer cancel()
 	next := r.job
 	next.Status, next.PendingAt, next.Checkpoint, next.Report = Pending, r.store.Now().UTC(), checkpoint, report
-	if checkpoint != nil {
-		next.Continuations++
-	}
+	next.Continuations++
 	w := save(next, r.version)
 	// If we stop here: the job is parked and no start was sent; the sweep sends it
 	// within a minute (TestI4_KilledAtEveryWrite).

@@ -1,0 +1,130 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+
+	"muster/internal/job"
+	"muster/internal/org"
+	"muster/internal/snapshot"
+	"muster/internal/table"
+)
+
+// Target is where a committed roster goes: people of our own directory, or
+// another system over HTTP.
+type Target interface {
+	// Mapping is the stable id of the mapping that it serves; its mark has that name.
+	Mapping() string
+	// Apply sends the rows that the target does not have yet, in key order. It says
+	// through p how far it got, and writes through p, so that a worker whose lease
+	// was lost changes nothing. An error ends the job as apply_incomplete; the next
+	// run goes on behind the last key that p was told.
+	Apply(ctx context.Context, p *Pass, rows iter.Seq2[snapshot.Row, error]) error
+}
+
+// mark says how far a target is: it equals the snapshot up to revision Applied;
+// the apply of revision Of has got as far as Key.
+type mark struct {
+	Applied int64  `json:"applied"`
+	Of      int64  `json:"of"`
+	Key     []byte `json:"key,omitempty"`
+}
+
+func markKey(o org.ID, integration, mapping string) table.Key {
+	return o.Key("APPLIED#"+mapping, "INTEGRATION", integration)
+}
+
+// Pass is one apply's way to write, under the lease of its job.
+type Pass struct {
+	run  *job.Run
+	key  table.Key
+	mark mark
+	cond table.Cond
+}
+
+// Held answers lease.ErrLost unless the job's lease is ours now: to be asked
+// before each call to a system outside, which no transaction can fence.
+func (p *Pass) Held(ctx context.Context) error { return p.run.Held(ctx) }
+
+// Done says that the target has everything up to and including the row of key,
+// together with ws, in one transaction under the lease. 98 writes at most.
+func (p *Pass) Done(ctx context.Context, key []byte, ws ...table.Write) error {
+	return p.move(ctx, mark{Applied: p.mark.Applied, Of: p.mark.Of, Key: key}, ws)
+}
+
+func (p *Pass) move(ctx context.Context, to mark, ws []table.Write) error {
+	w := table.Put(p.key, to, p.cond)
+	// If we stop here: the target has what the mark says, or more; what it has more
+	// is sent again (TestI4_KilledAtEveryWrite).
+	if err := p.run.Write(ctx, append(ws[:len(ws):len(ws)], w)...); err != nil {
+		return err
+	}
+	p.mark, p.cond = to, table.Version(w.Version)
+	return nil
+}
+
+// pass reads a target's mark.
+func (w *worker) pass(ctx context.Context, t Target) (*Pass, error) {
+	j := w.run.Job()
+	p := &Pass{run: w.run, key: markKey(j.Org, j.Integration, t.Mapping()), cond: table.Absent}
+	row, err := w.Table.Get(ctx, p.key)
+	if errors.Is(err, table.ErrNotFound) {
+		return p, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("syncer: mark of mapping %s: %w", t.Mapping(), err)
+	}
+	p.cond = table.Version(row.Version)
+	return p, row.Decode(&p.mark)
+}
+
+// apply brings every target up to the latest snapshot.
+func (w *worker) apply(ctx context.Context, targets []Target) error {
+	j := w.run.Job()
+	last, err := w.Snapshots.Latest(ctx, j.Org, j.Integration)
+	if err != nil {
+		return err
+	}
+	defer last.Close()
+	for _, t := range targets {
+		if err := w.applyTo(ctx, t, last); err != nil {
+			return fmt.Errorf("syncer: mapping %s: %w", t.Mapping(), err)
+		}
+	}
+	return nil
+}
+
+func (w *worker) applyTo(ctx context.Context, t Target, last *snapshot.Reader) error {
+	p, err := w.pass(ctx, t)
+	if err != nil {
+		return err
+	}
+	revision := last.Ref().Revision
+	if p.mark.Applied >= revision {
+		return nil
+	}
+	if p.mark.Of != revision { // what was begun is of another snapshot: from the first key
+		p.mark.Of, p.mark.Key = revision, nil
+	}
+	if err := t.Apply(ctx, p, last.Rows(ctx, p.mark.Applied, p.mark.Key)); err != nil {
+		return err
+	}
+	return p.move(ctx, mark{Applied: revision, Of: revision}, nil)
+}
+
+// appliedUpTo is the revision that every target has: rows removed up to it may
+// be purged.
+func (w *worker) appliedUpTo(ctx context.Context, targets []Target) (int64, error) {
+	least := int64(math.MaxInt64)
+	for _, t := range targets {
+		p, err := w.pass(ctx, t)
+		if err != nil {
+			return 0, err
+		}
+		least = min(least, p.mark.Applied)
+	}
+	return least, nil
+}

@@ -1,0 +1,387 @@
+package syncer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"muster/internal/blob"
+	"muster/internal/garbage"
+	"muster/internal/job"
+	"muster/internal/lease"
+	"muster/internal/roster"
+	"muster/internal/snapshot"
+	"muster/internal/table"
+)
+
+// How long what is replaced, or never became live, stays: an unfinished
+// snapshot; and one that was replaced, a day longer than point-in-time recovery
+// of the table can reach back.
+const (
+	intentDue   = 48 * time.Hour
+	replacedDue = 36 * 24 * time.Hour
+)
+
+// errYield is the cause of a stop that is asked for by the clock or by Drain.
+var errYield = errors.New("syncer: time to hand over")
+
+// worker is one process's part of one job.
+type worker struct {
+	*Syncer
+	run        *job.Run
+	checkpoint bool            // a worker may go on from where we stop
+	asked      <-chan struct{} // closed when it is time to stop
+	builder    *snapshot.Builder
+	cursor     []byte // of the last batch that was added
+	complete   bool   // the read is
+	report     job.Report
+}
+
+// checkpointFormat is raised when a checkpoint of an older program is not to be
+// gone on from.
+const checkpointFormat = 1
+
+type checkpoint struct {
+	Format   int            `json:"format"`
+	Cursor   []byte         `json:"cursor,omitempty"`
+	Complete bool           `json:"complete,omitempty"`
+	State    snapshot.State `json:"state"`
+	Timings  job.Timings    `json:"timings"`
+}
+
+// work does what is left of a job until it is terminal, parked or lost. until,
+// where not zero, is when to hand it over; checkpoint says that the next worker
+// is to go on from there, not from the beginning.
+func (s *Syncer) work(ctx context.Context, run *job.Run, until time.Time, checkpoint bool) (job.Job, error) {
+	ctx, stop := run.Keep(ctx)
+	defer stop()
+	asked, soft, cancel := s.budget(ctx, until, checkpoint)
+	defer cancel()
+	w := &worker{Syncer: s, run: run, checkpoint: checkpoint, asked: asked, report: run.Job().Report}
+	defer func() {
+		if w.builder != nil {
+			w.builder.Close()
+		}
+	}()
+	err := w.do(ctx, soft)
+	switch {
+	case err == nil:
+	case errors.Is(context.Cause(ctx), lease.ErrLost):
+		err = lease.ErrLost
+	case errors.Is(err, lease.ErrLost), ctx.Err() != nil:
+		// Somebody else has it, or this process ends at once: the sweep finds it.
+	case errors.Is(err, errYield), errors.Is(context.Cause(soft), errYield):
+		err = w.park(ctx)
+	default:
+		err = w.fail(ctx, err)
+	}
+	return s.outcome(ctx, run, err)
+}
+
+// budget makes the channel that closes when it is time to stop, and the context
+// that ends then too, or, where the end of a page is worth waiting for, a grace
+// later.
+func (s *Syncer) budget(ctx context.Context, until time.Time, wait bool) (<-chan struct{}, context.Context, func()) {
+	asked := make(chan struct{})
+	soft, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	var end <-chan time.Time
+	timer := time.NewTimer(0)
+	timer.Stop()
+	if !until.IsZero() {
+		timer.Reset(until.Sub(s.Now()))
+		end = timer.C
+	}
+	go func() {
+		defer close(done)
+		select {
+		case <-soft.Done():
+			return
+		case <-end:
+		case <-s.Drain:
+		}
+		close(asked)
+		if wait {
+			timer.Reset(grace)
+			select {
+			case <-soft.Done():
+			case <-timer.C:
+			}
+		}
+		cancel(errYield)
+	}()
+	return asked, soft, func() { cancel(nil); <-done; timer.Stop() }
+}
+
+func (w *worker) do(ctx, soft context.Context) error {
+	j := w.run.Job()
+	targets, err := w.Integrations.Targets(ctx, j)
+	if err != nil {
+		return err
+	}
+	if j.CommittedAt.IsZero() {
+		if err := w.load(ctx, soft, targets); err != nil || len(targets) == 0 {
+			return err
+		}
+	}
+	began := w.Now()
+	err = w.apply(soft, targets)
+	w.report.Timings.Apply += w.since(began)
+	if err != nil {
+		return err
+	}
+	return w.run.Close(ctx, job.Completed, "", "", w.report)
+}
+
+// load reads the source and commits what it says.
+func (w *worker) load(ctx, soft context.Context, targets []Target) error {
+	if err := w.begin(soft); err != nil {
+		return err
+	}
+	if !w.complete {
+		if err := w.read(soft); err != nil {
+			return err
+		}
+	}
+	return w.commit(ctx, soft, targets)
+}
+
+// begin makes the builder: a new one, or one that goes on from the checkpoint.
+func (w *worker) begin(ctx context.Context) (err error) {
+	j := w.run.Job()
+	w.report = job.Report{}
+	if j.Checkpoint != nil {
+		var cp checkpoint
+		if err := json.Unmarshal(j.Checkpoint, &cp); err == nil && cp.Format == checkpointFormat {
+			w.builder, err = w.Snapshots.Resume(ctx, j.Org, j.Integration, cp.State)
+			if err == nil {
+				w.cursor, w.complete, w.report.Timings = cp.Cursor, cp.Complete, cp.Timings
+				return nil
+			}
+			if !errors.Is(err, snapshot.ErrFormat) && !errors.Is(err, snapshot.ErrGone) {
+				return err
+			}
+		}
+		w.Log.WarnContext(ctx, "checkpoint is not of this version; the read begins anew", slog.String("job", j.ID.String()))
+	}
+	w.builder, err = w.Snapshots.Build(ctx, j.Org, j.Integration)
+	return err
+}
+
+// read adds all that the source yields.
+func (w *worker) read(ctx context.Context) error {
+	source, err := w.Integrations.Source(ctx, w.run.Job())
+	if err != nil {
+		return err
+	}
+	began, sorting := w.Now(), time.Duration(0)
+	defer func() {
+		w.report.Timings.Sort += sorting.Milliseconds()
+		w.report.Timings.Read += w.since(began) - sorting.Milliseconds()
+	}()
+	for batch, err := range source.Read(ctx, w.cursor) {
+		if err != nil {
+			return err
+		}
+		added := w.Now()
+		if err := w.builder.Add(batch); err != nil {
+			return err
+		}
+		sorting += w.Now().Sub(added)
+		w.cursor = batch.Cursor
+		if w.checkpoint && batch.Cursor != nil && w.timeToStop() {
+			return errYield
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err // a source that stopped without a word is not complete
+	}
+	w.complete = true
+	return nil
+}
+
+func (w *worker) timeToStop() bool {
+	select {
+	case <-w.asked:
+		return true
+	default:
+		return false
+	}
+}
+
+// commit merges with the last snapshot and makes the next one visible.
+func (w *worker) commit(ctx, soft context.Context, targets []Target) error {
+	j := w.run.Job()
+	settings, err := w.Integrations.SyncSettings(ctx, j.Org, j.Integration)
+	if err != nil {
+		return err
+	}
+	applied, err := w.appliedUpTo(ctx, targets)
+	if err != nil {
+		return err
+	}
+	last, err := w.Snapshots.Latest(ctx, j.Org, j.Integration)
+	if err != nil {
+		return err
+	}
+	defer last.Close()
+	began := w.Now()
+	next, err := w.builder.Finish(soft, last, snapshot.FinishOptions{
+		Job: j.ID.String(), Revision: w.run.Token(), At: w.Now().UTC(), Retention: settings.Retention, AppliedUpTo: applied,
+	})
+	w.report.Timings.Merge += w.since(began)
+	if err != nil {
+		return err
+	}
+	defer next.Close()
+	w.take(next.Report)
+	if !j.Input.AllowRemovals && settings.Guard.Stops(next.WouldRemove, next.Live) {
+		return &stop{job.TooManyRemovals, fmt.Sprintf("the run would remove %d of %d users; nothing was changed. If that is right, run it again with allow_removals=true", next.WouldRemove, next.Live)}
+	}
+	began = w.Now()
+	if err := w.putProblems(ctx, next.Problems); err != nil {
+		return err
+	}
+	ws, err := w.putSnapshot(ctx, last, next)
+	if err != nil {
+		return err
+	}
+	w.report.Timings.Commit += w.since(began)
+	return w.run.Commit(ctx, w.report, len(targets) == 0, ws...)
+}
+
+// putSnapshot puts the next snapshot, if there is one, and answers the writes
+// that make it the latest.
+func (w *worker) putSnapshot(ctx context.Context, last *snapshot.Reader, next *snapshot.Next) ([]table.Write, error) {
+	if !next.Changed {
+		return nil, nil
+	}
+	j := w.run.Job()
+	intent, entry := garbage.Enter(garbage.Blob, snapshot.BlobKey(j.Org, j.Integration, j.ID.String(), w.run.Token()), w.Now().Add(intentDue))
+	// If we stop here: the row names an object that is not there, or not live, and
+	// goes with it when it is due (TestI4_NoOrphanAfterAKill).
+	if err := w.run.Write(ctx, intent); err != nil {
+		return nil, err
+	}
+	// If we stop here: the object is garbage, and entered as such.
+	ref, err := next.Put(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ws := []table.Write{snapshot.Pointer(j.Org, j.Integration, ref, last.PointerCond()), entry.Forget()}
+	if old := last.Ref(); !old.IsZero() {
+		replaced, _ := garbage.Enter(garbage.Blob, old.Key, w.Now().Add(replacedDue))
+		ws = append(ws, replaced)
+	}
+	return ws, nil
+}
+
+// take makes the builder's report ours.
+func (w *worker) take(r snapshot.Report) {
+	w.report.Counts, w.report.ProblemCounts = r.Counts, r.ProblemCounts
+	w.report.WouldRemove, w.report.Live = r.WouldRemove, r.Live
+	w.report.Problems = r.Problems[:min(len(r.Problems), job.ReportProblems)]
+}
+
+// putProblems puts the problems where the job's row will point.
+func (w *worker) putProblems(ctx context.Context, problems []roster.Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	var lines bytes.Buffer
+	for _, p := range problems {
+		line, err := json.Marshal(p)
+		if err != nil {
+			return fmt.Errorf("syncer: encoding a problem: %w", err)
+		}
+		lines.Write(append(line, '\n'))
+	}
+	j := w.run.Job()
+	key := j.Org.Path("jobs", j.ID.String(), strconv.FormatInt(w.run.Token(), 10), "problems")
+	// If we stop here: an object that no row names, which goes by its age.
+	_, err := w.Blobs.Put(ctx, key, "application/x-ndjson", &lines)
+	if err != nil && !errors.Is(err, blob.ErrExists) { // taken: by ourselves, with the answer lost
+		return err
+	}
+	w.report.ProblemsKey = key
+	return nil
+}
+
+// park hands the job to a worker, with a checkpoint if there is a point to go on
+// from.
+func (w *worker) park(ctx context.Context) error {
+	j := w.run.Job()
+	if j.Continuations >= MaxContinuations {
+		return w.run.Close(ctx, job.Failed, job.TooLong, fmt.Sprintf("the sync did not end in %d continuations", MaxContinuations), w.report)
+	}
+	if !j.CommittedAt.IsZero() {
+		return w.run.Park(ctx, nil, w.report)
+	}
+	var cp json.RawMessage
+	if w.checkpoint && w.builder != nil && (w.complete || w.cursor != nil) {
+		state, err := w.builder.Save(ctx, j.Org.Path("staging", j.ID.String(), strconv.FormatInt(w.run.Token(), 10)))
+		if err != nil {
+			return err
+		}
+		cp, err = json.Marshal(checkpoint{Format: checkpointFormat, Cursor: w.cursor, Complete: w.complete, State: state, Timings: w.report.Timings})
+		if err != nil {
+			return fmt.Errorf("syncer: encoding a checkpoint: %w", err)
+		}
+	}
+	return w.run.Park(ctx, cp, job.Report{})
+}
+
+// stop is the error of a run that ends for a reason of its own.
+type stop struct {
+	reason  job.Reason
+	message string
+}
+
+func (s *stop) Error() string { return s.message }
+
+// fail ends the job with the reason that err is. What was read until then is in
+// its report; nothing of it is committed.
+func (w *worker) fail(ctx context.Context, err error) error {
+	reason, message := reasonOf(err, !w.run.Job().CommittedAt.IsZero())
+	if reason == job.Internal || reason == job.Unavailable || reason == job.ApplyIncomplete {
+		w.Log.ErrorContext(ctx, "job failed", slog.String("job", w.run.Job().ID.String()), slog.Any("error", err))
+	}
+	var fault *roster.Fault
+	if w.builder != nil && w.report.ProblemCounts == nil && w.run.Job().CommittedAt.IsZero() {
+		w.take(w.builder.Report())
+	}
+	if errors.As(err, &fault) && len(fault.Problems) > 0 {
+		w.report.Problems = fault.Problems[:min(len(fault.Problems), job.ReportProblems)]
+	}
+	return w.run.Close(ctx, job.Failed, reason, message, w.report)
+}
+
+// reasonOf says what an error means for the job, in words for whoever started it.
+func reasonOf(err error, committed bool) (job.Reason, string) {
+	var own *stop
+	var fault *roster.Fault
+	switch {
+	case errors.As(err, &own):
+		return own.reason, own.message
+	case committed:
+		return job.ApplyIncomplete, "the snapshot is committed; a target could not be served to the end, and the next run goes on with it"
+	case errors.As(err, &fault):
+		return job.FileInvalid, fault.Message
+	case errors.Is(err, blob.ErrNotFound):
+		return job.FileGone, "the uploaded file is no longer there; upload it again"
+	case errors.Is(err, blob.ErrChanged):
+		return job.FileChanged, "the uploaded file was replaced after it was registered; register it again"
+	case errors.Is(err, ErrNoSource):
+		return job.NoSource, "the integration has nothing that could be read for this"
+	case errors.Is(err, table.ErrUnavailable), errors.Is(err, blob.ErrUnavailable):
+		return job.Unavailable, "a store did not answer in time; nothing was changed, try again"
+	}
+	return job.Internal, "the sync failed for a reason of ours; nothing was changed"
+}
+
+func (w *worker) since(t time.Time) int64 { return w.Now().Sub(t).Milliseconds() }
