@@ -12,6 +12,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -114,6 +115,8 @@ func (s *server) serve(a *answer, r *http.Request, rq *request) {
 	}()
 	h, pattern := s.mux.Handler(r)
 	switch p := r.URL.EscapedPath(); {
+	case !strings.HasPrefix(p, "/"): // what a gateway makes of a broken one
+		rq.fail(a, Invalid("the path is not a path: after each % in it, two hexadecimal digits must follow"))
 	case path.Clean(p) != p: // the mux would redirect, and a PUT would lose its body
 		rq.fail(a, NotFound("there is nothing at this path; note that a path has no slash at its end and no two in a row"))
 	case pattern == "":
