@@ -184,13 +184,24 @@ func (s *stream) failed(err error) error {
 	case err == io.EOF:
 		return s.fault(origin, "", "the file is empty: expected an object with the member users")
 	case errors.As(err, &syntax):
-		detail := "not valid JSON: " + syntax.Err.Error()
+		detail := "not valid JSON: " + unquoted(syntax.Err.Error())
 		if syntax.Err == io.ErrUnexpectedEOF {
 			detail = "not valid JSON: the file ends here, in the middle of a value"
 		}
 		return s.fault(s.in.place(syntax.ByteOffset), s.pointer(string(syntax.JSONPointer)), detail)
 	}
 	return fmt.Errorf("read the file: %w", err)
+}
+
+// unquoted takes what the decoder quotes of the file, longer than a character, out of
+// its message.
+func unquoted(message string) string {
+	const quotes = "`\""
+	from, to := strings.IndexAny(message, quotes), strings.LastIndexAny(message, quotes)
+	if from < to {
+		return message[:from] + strings.TrimPrefix(message[to+1:], " ")
+	}
+	return message
 }
 
 func (s *stream) tooLarge() *roster.Fault {
