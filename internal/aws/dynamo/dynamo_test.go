@@ -1,0 +1,22 @@
+package dynamo_test
+
+import (
+	"testing"
+	"time"
+
+	"muster/internal/aws/dynamo"
+	"muster/internal/emulator"
+	"muster/internal/table"
+	"muster/internal/table/tabletest"
+)
+
+func TestConformance(t *testing.T) {
+	client := emulator.DynamoDBClient(t)
+	tabletest.Run(t, func(t *testing.T, now func() time.Time) table.Table {
+		name := emulator.TableName()
+		if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
+			t.Fatal(err)
+		}
+		return dynamo.New(client, name, dynamo.WithClock(now))
+	})
+}
