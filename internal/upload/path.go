@@ -1,0 +1,150 @@
+package upload
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"muster/internal/blob"
+	"muster/internal/org"
+	"muster/internal/table"
+)
+
+// Extensions are the kinds of file that Put takes, by the end of their name in
+// any case. What is in a file is not judged by them.
+var Extensions = []string{".csv", ".xls", ".xlsx", ".pdf", ".doc", ".docx", ".png", ".jpg", ".jpeg", ".xml", ".json", ".zip"}
+
+// MaxName is the longest file name, in bytes.
+const MaxName = 255
+
+// place is an issued path: "<milliseconds since 1970>/<name>".
+type place struct {
+	ms   int64
+	name string
+}
+
+func (p place) String() string { return strconv.FormatInt(p.ms, 10) + "/" + p.name }
+
+func (p place) key(o org.ID) string { return o.Path("uploads", strconv.FormatInt(p.ms, 10), p.name) }
+
+func (p place) row(o org.ID) table.Key { return o.Key(p.String(), "PATH") }
+
+// directKey is where Put puts a file: a folder that no issued path is in, and
+// that no other call draws.
+func directKey(o org.ID, name string) string {
+	return o.Path("uploads", uuid.Must(uuid.NewV7()).String(), name)
+}
+
+// parsePath reads what String writes and nothing else, so that no text from
+// outside becomes a key before it has that form.
+func parsePath(s string) (place, bool) {
+	ms, name, _ := strings.Cut(s, "/")
+	n, err := strconv.ParseInt(ms, 10, 64)
+	p := place{n, name}
+	return p, err == nil && n > 0 && checkName(name) == nil && p.String() == s
+}
+
+type pathRow struct {
+	Format int `json:"format"`
+}
+
+// maxClashes bounds how many milliseconds ahead of the clock a path may be: that
+// many uploads of one name would have to begin within one.
+const maxClashes = 1000
+
+// IssueURL makes a URL at which the bytes of a file called name can be put, with
+// exactly this content type, for URLTTL; and the path by which Register knows
+// them. No path is issued twice to an org. *Invalid.
+func (s *Store) IssueURL(ctx context.Context, o org.ID, name, contentType string) (url, filePath string, err error) {
+	if err := errors.Join(checkName(name), checkContentType(contentType)); err != nil {
+		return "", "", err
+	}
+	at, err := s.issue(ctx, o, name)
+	if err != nil {
+		return "", "", fmt.Errorf("upload: issue a path for %q: %w", name, err)
+	}
+	url, err = s.Signer.SignPut(ctx, at.key(o), contentType, URLTTL)
+	if err != nil {
+		return "", "", fmt.Errorf("upload: sign %s: %w", at, err)
+	}
+	return url, at.String(), nil
+}
+
+// issue finds a path that this org never had.
+func (s *Store) issue(ctx context.Context, o org.ID, name string) (place, error) {
+	now := s.Now()
+	at := place{now.UnixMilli(), name}
+	var taken *table.Conflict
+	for range maxClashes {
+		// If we stop here: a path is taken that nobody was told of, and nothing can
+		// be put there; the row expires (TestIssueURLSurvivesALostReply).
+		err := s.writeOnce(ctx, table.Put(at.row(o), pathRow{format}, table.Absent).Until(now.Add(Keep)))
+		if !errors.As(err, &taken) {
+			return at, err
+		}
+		at.ms++
+	}
+	return place{}, taken
+}
+
+// issued is the path, if it was issued to this org.
+func (s *Store) issued(ctx context.Context, o org.ID, path string) (place, error) {
+	at, ok := parsePath(path)
+	if !ok {
+		return place{}, ErrUnknownPath
+	}
+	_, err := s.Table.Get(ctx, at.row(o))
+	if errors.Is(err, table.ErrNotFound) {
+		return place{}, ErrUnknownPath
+	}
+	if err != nil {
+		return place{}, fmt.Errorf("upload: look up path %s: %w", at, err)
+	}
+	return at, nil
+}
+
+// putOnce puts an object under a key that only this call draws: one that is
+// taken is our own first try, its answer lost.
+func (s *Store) putOnce(ctx context.Context, key, contentType string, body []byte) (blob.Info, error) {
+	info, err := s.Blobs.Put(ctx, key, contentType, bytes.NewReader(body))
+	if !errors.Is(err, blob.ErrExists) {
+		return info, err
+	}
+	obj, err := s.Blobs.Open(ctx, key, "")
+	if err != nil {
+		return blob.Info{}, err
+	}
+	return obj.Info(), obj.Close()
+}
+
+func checkName(name string) error {
+	switch {
+	case name == "" || len(name) > MaxName:
+		return &Invalid{Field: "name", Detail: fmt.Sprintf("must have 1 to %d bytes", MaxName)}
+	case strings.Contains(name, "/") || blob.CheckKey(name) != nil:
+		return &Invalid{Field: "name", Detail: `must be only a name: no folder, no "..", no control characters`}
+	}
+	return nil
+}
+
+func checkExtension(name string) error {
+	if slices.Contains(Extensions, strings.ToLower(path.Ext(name))) {
+		return nil
+	}
+	return &Invalid{Field: "name", Detail: "must end in one of " + strings.Join(Extensions, " ")}
+}
+
+// checkContentType keeps out what no HTTP client could repeat in its header.
+func checkContentType(t string) error {
+	if t == "" || len(t) > MaxName || strings.TrimSpace(t) != t || strings.ContainsFunc(t, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return &Invalid{Field: "content_type", Detail: "must be the Content-Type that the PUT will have, in printable ASCII"}
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"muster/internal/blob"
+	"muster/internal/org"
+	"muster/internal/table"
+)
+
+const (
+	// Keep is how long an object lies here, counted from when it was put.
+	Keep = 30 * 24 * time.Hour
+	// URLTTL is how long a signed URL may be used.
+	URLTTL = 5 * time.Minute
+	// MaxSmall is the largest file that Put takes, in bytes.
+	MaxSmall = 3 << 20
+	// DefaultMaxSize is the largest file that Register takes unless a Store says
+	// otherwise, in bytes.
+	DefaultMaxSize = 1 << 30
+	// MaxID is the largest id: ids sort as 12 digits.
+	MaxID = 999_999_999_999
+)
+
+var (
+	// ErrNotFound: the org has no file of that id.
+	ErrNotFound = errors.New("upload: no such file")
+	// ErrUnknownPath: the path was not issued to this org. Another org's path and
+	// one that was never issued are the same error.
+	ErrUnknownPath = errors.New("upload: path was not issued")
+	// ErrNotUploaded: the path was issued and nothing lies there.
+	ErrNotUploaded = errors.New("upload: nothing was put at the path")
+)
+
+// TooLarge says that a file is over a limit. Both are in bytes.
+type TooLarge struct{ Size, Limit int64 }
+
+func (e *TooLarge) Error() string {
+	return fmt.Sprintf("upload: %d bytes, at most %d are taken", e.Size, e.Limit)
+}
+
+// Invalid says what is wrong with an argument, in words for whoever gave it.
+type Invalid struct {
+	Field  string // "name", "content_type" or "type"
+	Detail string // what is expected
+}
+
+func (e *Invalid) Error() string { return "upload: " + e.Field + " " + e.Detail }
+
+// Type is what a file is for; the words are the wire's.
+type Type string
+
+const (
+	Attachment            Type = "attachment"
+	ExpenseReport         Type = "expenseReport"
+	CustomIntegrationData Type = "customIntegrationData" // the only one that a sync reads
+	Plugin                Type = "plugin"
+)
+
+// Types are all of them, in the contract's order.
+var Types = []Type{Attachment, ExpenseReport, CustomIntegrationData, Plugin}
+
+// File is one registered upload.
+type File struct {
+	Format       int       `json:"format"`
+	ID           int64     `json:"id"` // from 1, unique in its org
+	Name         string    `json:"name"`
+	Type         Type      `json:"type"`
+	Key          string    `json:"key"`     // of the object
+	Version      string    `json:"version"` // of the object when it was registered
+	Size         int64     `json:"size"`    // bytes
+	PutAt        time.Time `json:"put_at"`  // by the store's clock
+	RegisteredAt time.Time `json:"registered_at"`
+}
+
+// Expired reports whether the file's object is past its time: it is gone, or
+// about to go, and is not to be read.
+func (f File) Expired(now time.Time) bool { return !now.Before(f.PutAt.Add(Keep)) }
+
+const format = 1 // of the rows
+
+// Store is the uploads of all orgs. Its fields are set once, before use; it is
+// safe for concurrent use.
+type Store struct {
+	Table   table.Table
+	Blobs   blob.Store
+	Signer  blob.Signer
+	Now     func() time.Time
+	MaxSize int64 // bytes that Register takes; 0: DefaultMaxSize
+}
+
+func (s *Store) maxSize() int64 {
+	if s.MaxSize > 0 {
+		return s.MaxSize
+	}
+	return DefaultMaxSize
+}
+
+func fileKey(o org.ID, id int64) table.Key { return o.Key(fmt.Sprintf("%012d", id), "UPLOAD") }
+
+// counterKey lies apart from the rows, so that no List meets it.
+func counterKey(o org.ID) table.Key { return o.Key("UPLOAD", "COUNTER") }
+
+// Register makes a file of what was put at a path that IssueURL gave to this
+// org. The same path again makes another file, of what lies there by then.
+// *Invalid, ErrUnknownPath, ErrNotUploaded, *TooLarge.
+func (s *Store) Register(ctx context.Context, o org.ID, path string, t Type) (File, error) {
+	if err := checkType(t); err != nil {
+		return File{}, err
+	}
+	at, err := s.issued(ctx, o, path)
+	if err != nil {
+		return File{}, err
+	}
+	obj, err := s.Blobs.Open(ctx, at.key(o), "")
+	if errors.Is(err, blob.ErrNotFound) {
+		return File{}, ErrNotUploaded
+	}
+	if err != nil {
+		return File{}, fmt.Errorf("upload: register %s: %w", at, err)
+	}
+	info := obj.Info()
+	_ = obj.Close() // nothing was read of it
+	if limit := s.maxSize(); info.Size > limit {
+		return File{}, &TooLarge{Size: info.Size, Limit: limit}
+	}
+	return s.register(ctx, o, at.name, t, info)
+}
+
+// Put stores a small file and registers it. What it is called must end in one of
+// Extensions. *Invalid, *TooLarge.
+func (s *Store) Put(ctx context.Context, o org.ID, name, contentType string, t Type, body []byte) (File, error) {
+	if err := errors.Join(checkName(name), checkExtension(name), checkType(t)); err != nil {
+		return File{}, err
+	}
+	if len(body) > MaxSmall {
+		return File{}, &TooLarge{Size: int64(len(body)), Limit: MaxSmall}
+	}
+	// If we stop here: an object that no row names lies in the org's folder until
+	// its age deletes it (TestPutStopsAnywhere).
+	info, err := s.putOnce(ctx, directKey(o, name), contentType, body)
+	if err != nil {
+		return File{}, fmt.Errorf("upload: put %q: %w", name, err)
+	}
+	return s.register(ctx, o, name, t, info)
+}
+
+// register gives what lies in the store its number.
+func (s *Store) register(ctx context.Context, o org.ID, name string, t Type, info blob.Info) (File, error) {
+	// If we stop here: nothing exists. After it, a number is spent and names
+	// nothing: numbers may have gaps (TestPutStopsAnywhere).
+	id, err := s.Table.Add(ctx, counterKey(o), 1, time.Time{})
+	if err != nil {
+		return File{}, fmt.Errorf("upload: number for %s: %w", info.Key, err)
+	}
+	if id < 1 || id > MaxID {
+		return File{}, fmt.Errorf("upload: org %s is out of numbers at %d", o, id)
+	}
+	f := File{
+		Format: format, ID: id, Name: name, Type: t, Key: info.Key, Version: info.Version, Size: info.Size,
+		PutAt: info.Modified.UTC().Truncate(time.Second), RegisteredAt: s.Now().UTC().Truncate(time.Second),
+	}
+	w := table.Put(fileKey(o, id), f, table.Absent)
+	// If we stop here: the file is registered and its number was not told; a second
+	// try makes another (TestPutStopsAnywhere).
+	if err := s.writeOnce(ctx, w); err != nil {
+		return File{}, fmt.Errorf("upload: register %s as %d: %w", info.Key, id, err)
+	}
+	return f, nil
+}
+
+// writeOnce writes a row that only this call would write. A failed condition can
+// then only be our own first try, its answer lost, and the version says so.
+func (s *Store) writeOnce(ctx context.Context, w table.Write) error {
+	err := s.Table.Write(ctx, w)
+	var c *table.Conflict
+	if !errors.As(err, &c) {
+		return err
+	}
+	if row, getErr := s.Table.Get(ctx, w.Key); getErr != nil || row.Version != w.Version {
+		return errors.Join(err, getErr)
+	}
+	return nil
+}
+
+// Get reads one file's row. ErrNotFound, also for any id that cannot be.
+func (s *Store) Get(ctx context.Context, o org.ID, id int64) (File, error) {
+	if id < 1 || id > MaxID {
+		return File{}, ErrNotFound
+	}
+	row, err := s.Table.Get(ctx, fileKey(o, id))
+	if errors.Is(err, table.ErrNotFound) {
+		return File{}, ErrNotFound
+	}
+	if err != nil {
+		return File{}, fmt.Errorf("upload: read file %d of org %s: %w", id, o, err)
+	}
+	var f File
+	return f, row.Decode(&f)
+}
+
+// Open opens the bytes that were registered. blob.ErrChanged: others were put
+// over them since. blob.ErrNotFound: their time is over.
+func (s *Store) Open(ctx context.Context, f File) (blob.Object, error) {
+	obj, err := s.Blobs.Open(ctx, f.Key, f.Version)
+	if err != nil {
+		return nil, fmt.Errorf("upload: open file %d: %w", f.ID, err)
+	}
+	return obj, nil
+}
+
+func checkType(t Type) error {
+	if slices.Contains(Types, t) {
+		return nil
+	}
+	return &Invalid{Field: "type", Detail: "must be one of attachment, expenseReport, customIntegrationData, plugin"}
+}
