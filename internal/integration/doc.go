@@ -1,0 +1,19 @@
+// Package integration keeps the system integrations of each org: which system of
+// the catalogue it is, its number, its lease, its settings.
+//
+//	EnsureHub(org)            the org's own integration, before its first key
+//	Create(org, New) ─► one transaction: INTEGRATION, APP (the number), LEASE
+//	       │ *Invalid: every fault of the request, by pointer
+//	       ▼
+//	Integration{ID, Number, System, Guard, …} ◄── Get(org, Ref)   by UUID or number
+//	                                          ◄── List(org, Page) in the order of ids
+//
+//	Trigger(org, integration, trigger) ─► what a tick has to agree with
+//
+// An integration has two names: its UUID, an [ID], and a number, which is what
+// clients of the contract with integer ids know it by. Text from outside becomes
+// a [Ref] by ParseRef before any row key is made.
+//
+// The lease is made here, with its integration, and is package lease's from then
+// on. What runs on an integration is package job's; its roster, package snapshot's.
+package integration

@@ -1,0 +1,184 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"muster/internal/catalog"
+	"muster/internal/org"
+	"muster/internal/table"
+)
+
+// ErrNotFound: the org has no such integration, or no such trigger in it.
+var ErrNotFound = errors.New("integration: not found")
+
+// Guard stops a run that would remove more than both of its limits say.
+type Guard struct {
+	MaxPercent int   `json:"max_percent"` // of the live users, 0 to 100
+	MaxCount   int64 `json:"max_count"`
+}
+
+// DefaultGuard is the guard of an integration that chose none.
+var DefaultGuard = Guard{MaxPercent: 50, MaxCount: 100}
+
+// Stops reports whether removing so many of the live users goes too far.
+func (g Guard) Stops(remove, live int64) bool {
+	return remove > g.MaxCount && remove*100 > live*int64(g.MaxPercent)
+}
+
+// Integration is a system installed in an org.
+type Integration struct {
+	ID             ID
+	Org            org.ID
+	Number         int32 // from 1, unique in its org, never used again
+	System         catalog.System
+	Description    string    // "": none
+	APIClientID    uuid.UUID // the connection behind it; zero: none
+	APIEndpointURL string    // "": none
+	ExternalOrgID  string    // the customer's id in the system; "": none
+	Guard          Guard
+	InsertedAt     time.Time // UTC, whole seconds
+	UpdatedAt      time.Time
+}
+
+// Name is what to call it where there is room for one name.
+func (i Integration) Name() string {
+	if i.Description != "" {
+		return i.Description
+	}
+	return i.System.Name
+}
+
+// doc is an integration as it is stored. What it leaves out has its default.
+type doc struct {
+	Format         int       `json:"format"`
+	ID             ID        `json:"id"`
+	Org            org.ID    `json:"org"`
+	Number         int32     `json:"number"`
+	System         uuid.UUID `json:"system"`
+	Description    string    `json:"description,omitempty"`
+	APIClientID    uuid.UUID `json:"api_client_id,omitzero"`
+	APIEndpointURL string    `json:"api_endpoint_url,omitempty"`
+	ExternalOrgID  string    `json:"external_org_id,omitempty"`
+	Guard          *Guard    `json:"removal_guard,omitempty"`
+	InsertedAt     time.Time `json:"inserted_at"`
+	UpdatedAt      time.Time `json:"updated_at"`
+}
+
+const format = 1
+
+// numberDoc leads from a number to its integration.
+type numberDoc struct {
+	Format int `json:"format"`
+	ID     ID  `json:"id"`
+}
+
+func (d doc) integration() (Integration, error) {
+	s, ok := catalog.ByID(d.System)
+	if !ok {
+		return Integration{}, fmt.Errorf("integration: %s is of system %s, which this version's catalogue does not hold", d.ID, d.System)
+	}
+	i := Integration{
+		ID: d.ID, Org: d.Org, Number: d.Number, System: s, Description: d.Description,
+		APIClientID: d.APIClientID, APIEndpointURL: d.APIEndpointURL, ExternalOrgID: d.ExternalOrgID,
+		Guard: DefaultGuard, InsertedAt: d.InsertedAt, UpdatedAt: d.UpdatedAt,
+	}
+	if d.Guard != nil {
+		i.Guard = *d.Guard
+	}
+	return i, nil
+}
+
+func docKey(o org.ID, id ID) table.Key { return o.Key(id.String(), "INTEGRATION") }
+
+func numberKey(o org.ID, n int32) table.Key { return o.Key(strconv.Itoa(int(n)), "APP") }
+
+// counterKey lies apart from the rows, so that no List meets it.
+func counterKey(o org.ID) table.Key { return o.Key("APP", "COUNTER") }
+
+// Store is the integrations of all orgs. Its fields are set once, before use; it
+// is safe for concurrent use.
+type Store struct {
+	Table table.Table
+	Now   func() time.Time
+}
+
+// Get reads one integration. ErrNotFound.
+func (s *Store) Get(ctx context.Context, o org.ID, r Ref) (Integration, error) {
+	id := r.id
+	if r.number > 0 {
+		var n numberDoc
+		if err := s.read(ctx, numberKey(o, r.number), &n); err != nil {
+			return Integration{}, fmt.Errorf("get integration %s of org %s: %w", r, o, err)
+		}
+		id = n.ID
+	}
+	var d doc
+	if err := s.read(ctx, docKey(o, id), &d); err != nil {
+		return Integration{}, fmt.Errorf("get integration %s of org %s: %w", r, o, err)
+	}
+	return d.integration()
+}
+
+func (s *Store) read(ctx context.Context, k table.Key, v any) error {
+	row, err := s.Table.Get(ctx, k)
+	if errors.Is(err, table.ErrNotFound) {
+		return ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return row.Decode(v)
+}
+
+// Page asks for a part of an org's integrations, in the order of their ids. The
+// zero ID is no bound.
+type Page struct {
+	After    ID   // exclusive
+	Before   ID   // exclusive
+	Limit    int  // integrations at most, from 1
+	Backward bool // the last Limit of the range instead of its first
+}
+
+// List reads a page, in the order of ids either way. more says that there are
+// others beyond it, in the direction that the page goes.
+func (s *Store) List(ctx context.Context, o org.ID, p Page) (page []Integration, more bool, err error) {
+	q := table.Query{Limit: p.Limit + 1, Reverse: p.Backward}
+	if !p.After.IsZero() {
+		q.From = p.After.String() + "!" // behind that id and before any other: ids are of one length
+	}
+	if !p.Before.IsZero() {
+		q.To = p.Before.String()
+	}
+	for row, err := range s.Table.List(ctx, o.Part("INTEGRATION"), q) {
+		var i Integration
+		if err == nil {
+			i, err = decode(row)
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("list integrations of org %s: %w", o, err)
+		}
+		page = append(page, i)
+	}
+	if more = len(page) > p.Limit; more {
+		page = page[:p.Limit]
+	}
+	if p.Backward {
+		slices.Reverse(page)
+	}
+	return page, more, nil
+}
+
+func decode(row table.Row) (Integration, error) {
+	var d doc
+	if err := row.Decode(&d); err != nil {
+		return Integration{}, err
+	}
+	return d.integration()
+}
