@@ -19,7 +19,7 @@
 // space only, nested at most 10,000 deep, that has an array "users" once with at
 // least one usable user, and "licenses" at most once, an array or null. No single
 // value that is read whole (a user, a licence's user, a licence's other members, a
-// string anywhere) may be larger than 1 MiB, nor may the white space before one.
+// string anywhere) may be larger than 1 MiB, the white space before it included.
 // All else is a [roster.Fault] with line and column, and its author mends it.
 // A "licenses" that is neither array nor null is a fault too, though a bad value
 // elsewhere costs only its field: dropping it would report success and leave every
@@ -45,8 +45,8 @@
 //     written (15000, 15000.0, 1.5e4), also as text: exporters quote numbers, and
 //     digits cannot be misread.
 //   - A licence without a name is skipped, and so is each of its users, each with
-//     a problem: no record is lost silently. An unmatched bracket of a role list or
-//     other list inside one record lists its first ten problems.
+//     a problem: no record is lost silently.
+//   - A list of roles says at most ten problems.
 //
 // # Left to others
 //

@@ -10,8 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxValue bounds what the decoder must hold at once, and so its memory: a value
-// that is read whole, or the white space between two.
+// maxValue bounds what the decoder must hold at once, and so its memory: a value that
+// is read whole, with the white space before it.
 const maxValue = 1 << 20
 
 var errTooLarge = errors.New("a value is too large")
@@ -53,14 +53,15 @@ func newInput(ctx context.Context, r io.Reader, at place) *input {
 // Read gives the decoder more, if what it still holds is within bounds.
 func (in *input) Read(p []byte) (int, error) {
 	done := in.dec.InputOffset()
-	if in.given-done > maxValue {
+	room := maxValue - (in.given - done)
+	if room <= 0 {
 		in.err = errTooLarge
 		return 0, in.err
 	}
 	// Nobody asks for places before the last complete token: a long value that is
 	// skipped must not gather its line breaks.
 	in.place(done)
-	return in.next(p)
+	return in.next(p[:min(int64(len(p)), room)])
 }
 
 func (in *input) next(p []byte) (n int, err error) {
