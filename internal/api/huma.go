@@ -25,6 +25,8 @@ func init() {
 		return &errorBody{StatusCode: code}
 	}
 	huma.NewErrorWithContext = refuse
+	// A list in our answers is [] and never null, and the document says so.
+	huma.DefaultArrayNullable = false
 	// A form lies in memory: its size is bounded by Op.MaxBody, and a Lambda that
 	// spills to disk would have to clean up.
 	humago.MultipartMaxMemory = 64 << 20
