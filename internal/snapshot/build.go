@@ -1,0 +1,172 @@
+package snapshot
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/parquet-go/parquet-go/bloom/xxhash"
+
+	"muster/internal/org"
+	"muster/internal/roster"
+)
+
+// Builder takes what a source lists and makes the next snapshot of it. It is for
+// one goroutine. Close it, whatever happened: that removes its files.
+type Builder struct {
+	store       *Store
+	org         org.ID
+	integration string
+	dir         string
+	rows        *sorter
+	ids         *idFilter
+	sizes       sizes
+	counts      roster.Counts
+	problems    problems
+	listed      bool   // the source says which licences there are
+	email       []byte // scratch, as license and fields
+	license     []byte
+	fields      []byte
+}
+
+// Build begins a read from its beginning.
+func (s *Store) Build(o org.ID, integration string) (*Builder, error) {
+	sz := defaultSizes
+	if s.sizes != nil {
+		sz = *s.sizes
+	}
+	dir, err := os.MkdirTemp(s.TempDir, "snapshot-*")
+	if err != nil {
+		return nil, fmt.Errorf("snapshot: make a folder for spilled runs: %w", err)
+	}
+	rows, err := newSorter(dir, "runs", sz)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	return &Builder{store: s, org: o, integration: integration, dir: dir, rows: rows, ids: new(idFilter), sizes: sz}, nil
+}
+
+// Close removes the Builder's files, also those of a Next that it made.
+func (b *Builder) Close() error {
+	b.rows.close()
+	if err := os.RemoveAll(b.dir); err != nil {
+		return fmt.Errorf("snapshot: remove spilled runs: %w", err)
+	}
+	return nil
+}
+
+// Counts are what was received and skipped so far; the rest is known only after
+// Finish.
+func (b *Builder) Counts() roster.Counts { return b.counts }
+
+// Add takes a batch and copies what it keeps of it.
+func (b *Builder) Add(ctx context.Context, batch roster.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.listed = b.listed || batch.ListsLicenses
+	for i := range batch.Problems {
+		b.report(batch.Problems[i])
+	}
+	b.counts.Users.Received += int64(len(batch.Users))
+	b.counts.Licenses.Received += int64(len(batch.Licenses))
+	b.counts.Grants.Received += int64(len(batch.Grants))
+	for i := range batch.Users {
+		if err := b.user(&batch.Users[i]); err != nil {
+			return err
+		}
+	}
+	for i := range batch.Licenses {
+		if err := b.licence(&batch.Licenses[i]); err != nil {
+			return err
+		}
+	}
+	for i := range batch.Grants {
+		if err := b.grant(&batch.Grants[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Builder) report(p roster.Problem) {
+	b.problems.add(p)
+	if p.Skips == roster.NoEntity {
+		return
+	}
+	c := countOf(&b.counts, map[roster.Entity]kind{
+		roster.UserEntity: userKind, roster.LicenseEntity: licenseKind, roster.GrantEntity: grantKind}[p.Skips])
+	c.Received++
+	c.Skipped++
+}
+
+func countOf(c *roster.Counts, k kind) *roster.Count {
+	switch k {
+	case licenseKind:
+		return &c.Licenses
+	case userKind:
+		return &c.Users
+	}
+	return &c.Grants
+}
+
+func (b *Builder) user(u *roster.User) error {
+	if u.Email == "" {
+		return fmt.Errorf("snapshot: user %d has no e-mail: its source must skip it", u.Place.Index)
+	}
+	if u.ID != "" {
+		b.fields = append(b.fields[:0], u.ID...)
+		b.ids.add(b.fields)
+	}
+	b.fields = appendUser(b.fields[:0], u)
+	return b.add(u.Email, "", entry{place: u.Place, given: uint8(u.Status), fields: b.fields})
+}
+
+func (b *Builder) licence(l *roster.License) error {
+	if l.Name == "" {
+		return fmt.Errorf("snapshot: licence %d has no name: its source must skip it", l.Place.Index)
+	}
+	f := licenseFields{unassigned: l.Unassigned}
+	if l.PricePerUser != nil {
+		f.price, f.hasPrice = *l.PricePerUser, true
+	}
+	b.fields = f.append(b.fields[:0])
+	return b.add("", l.Name, entry{place: l.Place, fields: b.fields})
+}
+
+func (b *Builder) grant(g *roster.Grant) error {
+	if g.Email == "" || g.License == "" {
+		return fmt.Errorf("snapshot: user %d of licence %d has no e-mail or licence: its source must skip it", g.Place.Index, g.List)
+	}
+	return b.add(g.Email, g.License, entry{place: g.Place, list: g.List, given: uint8(g.Status)})
+}
+
+func (b *Builder) add(email, license string, e entry) error {
+	b.email, b.license = append(b.email[:0], email...), append(b.license[:0], license...)
+	e.email, e.license = b.email, b.license
+	return b.rows.add(&e)
+}
+
+// idFilter tells, in a memory that does not grow, which external ids were surely
+// seen at most once: two bits for each of its slots count to two. The few others
+// are looked at again during the merge, see merger.shared. At ten million users
+// nearly half of the ids come by there, which costs time and no memory.
+type idFilter [4 << 20]byte
+
+func (f *idFilter) slot(id []byte) (i uint64, shift uint64) {
+	h := xxhash.Sum64(id) >> 40
+	return h >> 2, h & 3 * 2
+}
+
+func (f *idFilter) add(id []byte) {
+	i, shift := f.slot(id)
+	if f[i]>>shift&2 == 0 {
+		f[i] += 1 << shift
+	}
+}
+
+func (f *idFilter) shared(id []byte) bool {
+	i, shift := f.slot(id)
+	return f[i]>>shift&2 != 0
+}

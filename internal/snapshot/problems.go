@@ -1,0 +1,84 @@
+package snapshot
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"muster/internal/roster"
+)
+
+// Limits of what is said about what was wrong; the rest is only counted.
+const (
+	maxProblems = 10_000
+	maxText     = 200 // bytes of a problem's pointer and detail
+)
+
+// problems are the first maxProblems of a read, and the counts of all.
+type problems struct {
+	List   []roster.Problem        `json:"list"`
+	Counts map[roster.Reason]int64 `json:"counts"`
+}
+
+func (p *problems) add(pr roster.Problem) {
+	if p.Counts == nil {
+		p.Counts = make(map[roster.Reason]int64)
+	}
+	p.Counts[pr.Reason]++
+	if len(p.List) < maxProblems {
+		pr.Pointer, pr.Detail = cut(pr.Pointer), cut(pr.Detail)
+		p.List = append(p.List, pr)
+	}
+}
+
+// append takes over what another stage found.
+func (p *problems) append(q problems) {
+	for reason, n := range q.Counts {
+		if p.Counts == nil {
+			p.Counts = make(map[roster.Reason]int64)
+		}
+		p.Counts[reason] += n
+	}
+	room := min(maxProblems-len(p.List), len(q.List))
+	p.List = append(p.List, q.List[:room]...)
+}
+
+// cut copies at most maxText bytes of s, never half a character. A copy, since a
+// source may have cut s out of something large.
+func cut(s string) string {
+	if len(s) > maxText {
+		n := maxText
+		for n > 0 && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n]
+	}
+	return strings.Clone(s)
+}
+
+func (e *entry) problem(reason roster.Reason, pointer, detail string) roster.Problem {
+	return roster.Problem{Reason: reason, Pointer: pointer, Line: e.place.Line, Column: e.place.Column, Detail: detail}
+}
+
+// pointer is the place of the entry's identity in the document of its source.
+func (e *entry) pointer() string {
+	index := strconv.FormatInt(e.place.Index, 10)
+	switch kindOf(e.email, e.license) {
+	case licenseKind:
+		return "/licenses/" + index + "/name"
+	case userKind:
+		return "/users/" + index + "/email"
+	}
+	return "/licenses/" + strconv.FormatInt(e.list, 10) + "/users/" + index + "/email"
+}
+
+// duplicate is the problem of an entry that a later one of its key replaces.
+func (e *entry) duplicate() roster.Problem {
+	switch kindOf(e.email, e.license) {
+	case licenseKind:
+		return e.problem(roster.LicenseDuplicate, e.pointer(), "a later licence has the same name; they are merged, and what the later one gives counts")
+	case userKind:
+		return e.problem(roster.EmailDuplicate, e.pointer(), "a later user has the same e-mail; the last one counts")
+	}
+	return e.problem(roster.EmailDuplicate, e.pointer(), "the licence lists the same e-mail again; the last one counts")
+}
