@@ -152,8 +152,9 @@ func (t *Table) transact(ctx context.Context, ws []table.Write) error {
 	for _, w := range ws {
 		in.TransactItems = append(in.TransactItems, t.transactItem(w))
 	}
+	var same sameBody
 	_, err := t.retry.do(ctx, func(ctx context.Context) error {
-		_, err := t.client.TransactWriteItems(ctx, in, once)
+		_, err := t.client.TransactWriteItems(ctx, in, once, same.option)
 		return err
 	})
 	if i, ok := failedCondition(err); ok && i < len(ws) {
