@@ -2,10 +2,10 @@ package app
 
 import (
 	"log/slog"
+	"sync"
 	"time"
 
 	"muster/internal/blob"
-	"muster/internal/catalog"
 	"muster/internal/integration"
 	"muster/internal/job"
 	"muster/internal/org"
@@ -22,12 +22,15 @@ type Platform interface {
 	Starter() job.Starter
 }
 
-// Settings are what a deployment may choose; the zero value of each is the
-// default.
+// Settings are what a deployment may choose.
 type Settings struct {
-	MaxUploadBytes int64 // of a file; default 1 GiB
-	InRequestBytes int64 // of a file that is synced inside its request; default 256 MB
+	MaxUploadBytes int64 // of a file that may be registered
+	InRequestBytes int64 // of a file that is synced inside its request; larger ones go to a worker
 }
+
+// DefaultSettings are a new deployment's: 1 GiB, and 256 MB, which is about a
+// million users.
+var DefaultSettings = Settings{MaxUploadBytes: 1 << 30, InRequestBytes: 256_000_000}
 
 // App is the services over a platform. Its fields are set once, before use.
 type App struct {
@@ -35,7 +38,30 @@ type App struct {
 	Settings Settings
 	Now      func() time.Time
 	Log      *slog.Logger
+	TempDir  string          // for what need not survive the process; "" is the system's
+	Drain    <-chan struct{} // closes when the process is to end; nil: never
+
+	once sync.Once
+	orgs *org.Store
 }
 
-// Orgs are the tenants and their keys.
-func (a *App) Orgs() *org.Store { return org.NewStore(a.Table(), a.Now) }
+// Orgs are the tenants and their keys. It is one Store, which remembers keys.
+func (a *App) Orgs() *org.Store {
+	a.once.Do(func() { a.orgs = org.NewStore(a.Table(), a.Now) })
+	return a.orgs
+}
+
+// Uploads are the customers' files.
+func (a *App) Uploads() *upload.Store {
+	return &upload.Store{Table: a.Table(), Blobs: a.Blobs(), Signer: a.Signer(), Now: a.Now, MaxSize: a.Settings.MaxUploadBytes}
+}
+
+// Integrations are the systems that orgs have installed.
+func (a *App) Integrations() *integration.Store {
+	return &integration.Store{Table: a.Table(), Now: a.Now}
+}
+
+// Jobs are the runs of syncs.
+func (a *App) Jobs() *job.Store {
+	return &job.Store{Table: a.Table(), Blobs: a.Blobs(), Starter: a.Starter(), Now: a.Now, Log: a.Log}
+}

@@ -31,10 +31,12 @@ type Entry struct {
 	version string
 }
 
-// Enter makes the write that enters the item, and the entry it will be.
+// Enter makes the write that enters the item, and the entry it will be. A ref is
+// entered by the one process that makes or replaces the thing, so a repeat only
+// says the same again.
 func Enter(kind Kind, ref string, due time.Time) (table.Write, Entry) {
 	it := Item{Kind: kind, Ref: ref, Due: due.UTC().Truncate(time.Second)}
-	w := table.Put(table.Key{Part: part(shardOf(ref)), Sort: it.Due.Format(dueFormat) + "#" + ref}, it, table.Absent)
+	w := table.Put(table.Key{Part: part(shardOf(ref)), Sort: it.Due.Format(dueFormat) + "#" + ref}, it, table.Any)
 	return w, Entry{key: w.Key, version: w.Version}
 }
 

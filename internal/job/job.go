@@ -164,6 +164,13 @@ type Start struct {
 	Token int64  `json:"token"`
 }
 
+// Event is what wakes the sync worker: a start, or a tick of a schedule. It has
+// exactly one of them.
+type Event struct {
+	Start *Start `json:"start,omitempty"`
+	Tick  *Tick  `json:"tick,omitempty"`
+}
+
 // Starter is the port that sends a Start to a worker: a Lambda invoked
 // asynchronously, or a goroutine. It delivers at least once, soon; an error
 // means that it may not have been sent, which the sweep mends.

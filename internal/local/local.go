@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,6 +24,12 @@ type Platform struct {
 	starter *Starter
 	temp    string
 }
+
+// SignedPrefix is where the gateway serves SignedURLs.
+func (p *Platform) SignedPrefix() string { return disk.Prefix }
+
+// SignedURLs serves what Signer signed.
+func (p *Platform) SignedURLs() http.Handler { return p.blobs.Handler() }
 
 // Open opens the folder, making it if it is not there. baseURL is the server's
 // own address, for signed URLs. bolt.ErrLocked: another process has the folder.
@@ -47,12 +54,6 @@ func (p *Platform) Table() table.Table   { return p.table }
 func (p *Platform) Blobs() blob.Store    { return p.blobs }
 func (p *Platform) Signer() blob.Signer  { return p.blobs }
 func (p *Platform) Starter() job.Starter { return p.starter }
-
-// Disk serves the signed URLs.
-func (p *Platform) Disk() *disk.Store { return p.blobs }
-
-// Workers runs the starts.
-func (p *Platform) Workers() *Starter { return p.starter }
 
 // TempDir is for what need not survive the process.
 func (p *Platform) TempDir() string { return p.temp }

@@ -60,6 +60,11 @@ func (b *Builder) Close() error {
 // Finish.
 func (b *Builder) Counts() roster.Counts { return b.counts }
 
+// Problems are what was wrong so far: the first 10,000, and how many of each.
+func (b *Builder) Problems() ([]roster.Problem, map[roster.Reason]int64) {
+	return b.problems.List, b.problems.Counts
+}
+
 // Add takes a batch and copies what it keeps of it.
 func (b *Builder) Add(ctx context.Context, batch roster.Batch) error {
 	if err := ctx.Err(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 
 	"muster/internal/job"
 	"muster/internal/org"
@@ -28,9 +27,9 @@ type Target interface {
 // mark says how far a target is: it equals the snapshot up to revision Applied;
 // the apply of revision Of has got as far as Key.
 type mark struct {
-	Applied int64  `json:"applied"`
-	Of      int64  `json:"of"`
-	Key     []byte `json:"key,omitempty"`
+	Applied int64        `json:"applied"`
+	Of      int64        `json:"of"`
+	Key     snapshot.Key `json:"key,omitzero"`
 }
 
 func markKey(o org.ID, integration, mapping string) table.Key {
@@ -51,7 +50,7 @@ func (p *Pass) Held(ctx context.Context) error { return p.run.Held(ctx) }
 
 // Done says that the target has everything up to and including the row of key,
 // together with ws, in one transaction under the lease. 98 writes at most.
-func (p *Pass) Done(ctx context.Context, key []byte, ws ...table.Write) error {
+func (p *Pass) Done(ctx context.Context, key snapshot.Key, ws ...table.Write) error {
 	return p.move(ctx, mark{Applied: p.mark.Applied, Of: p.mark.Of, Key: key}, ws)
 }
 
@@ -107,7 +106,7 @@ func (w *worker) applyTo(ctx context.Context, t Target, last *snapshot.Reader) e
 		return nil
 	}
 	if p.mark.Of != revision { // what was begun is of another snapshot: from the first key
-		p.mark.Of, p.mark.Key = revision, nil
+		p.mark.Of, p.mark.Key = revision, snapshot.Key{}
 	}
 	if err := t.Apply(ctx, p, last.Rows(ctx, p.mark.Applied, p.mark.Key)); err != nil {
 		return err
@@ -118,7 +117,7 @@ func (w *worker) applyTo(ctx context.Context, t Target, last *snapshot.Reader) e
 // appliedUpTo is the revision that every target has: rows removed up to it may
 // be purged.
 func (w *worker) appliedUpTo(ctx context.Context, targets []Target) (int64, error) {
-	least := int64(math.MaxInt64)
+	least := int64(snapshot.NoMappings)
 	for _, t := range targets {
 		p, err := w.pass(ctx, t)
 		if err != nil {

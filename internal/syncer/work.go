@@ -64,8 +64,11 @@ func (s *Syncer) work(ctx context.Context, run *job.Run, until time.Time, checkp
 	defer cancel()
 	w := &worker{Syncer: s, run: run, checkpoint: checkpoint, asked: asked, report: run.Job().Report}
 	defer func() {
-		if w.builder != nil {
-			w.builder.Close()
+		if w.builder == nil {
+			return
+		}
+		if err := w.builder.Close(); err != nil {
+			s.Log.WarnContext(ctx, "scratch files are left", slog.Any("error", err))
 		}
 	}()
 	err := w.do(ctx, soft)
@@ -169,7 +172,7 @@ func (w *worker) begin(ctx context.Context) (err error) {
 		}
 		w.Log.WarnContext(ctx, "checkpoint is not of this version; the read begins anew", slog.String("job", j.ID.String()))
 	}
-	w.builder, err = w.Snapshots.Build(ctx, j.Org, j.Integration)
+	w.builder, err = w.Snapshots.Build(j.Org, j.Integration)
 	return err
 }
 
@@ -189,7 +192,7 @@ func (w *worker) read(ctx context.Context) error {
 			return err
 		}
 		added := w.Now()
-		if err := w.builder.Add(batch); err != nil {
+		if err := w.builder.Add(ctx, batch); err != nil {
 			return err
 		}
 		sorting += w.Now().Sub(added)
@@ -231,15 +234,15 @@ func (w *worker) commit(ctx, soft context.Context, targets []Target) error {
 	}
 	defer last.Close()
 	began := w.Now()
-	next, err := w.builder.Finish(soft, last, snapshot.FinishOptions{
+	next, err := w.builder.Finish(soft, last, snapshot.Options{
 		Job: j.ID.String(), Revision: w.run.Token(), At: w.Now().UTC(), Retention: settings.Retention, AppliedUpTo: applied,
 	})
 	w.report.Timings.Merge += w.since(began)
 	if err != nil {
 		return err
 	}
-	defer next.Close()
-	w.take(next.Report)
+	w.report.Counts, w.report.WouldRemove, w.report.Live = next.Counts, next.WouldRemove, next.Live
+	w.problems(next.Problems, next.ProblemCounts)
 	if !j.Input.AllowRemovals && settings.Guard.Stops(next.WouldRemove, next.Live) {
 		return &stop{job.TooManyRemovals, fmt.Sprintf("the run would remove %d of %d users; nothing was changed. If that is right, run it again with allow_removals=true", next.WouldRemove, next.Live)}
 	}
@@ -262,7 +265,7 @@ func (w *worker) putSnapshot(ctx context.Context, last *snapshot.Reader, next *s
 		return nil, nil
 	}
 	j := w.run.Job()
-	intent, entry := garbage.Enter(garbage.Blob, snapshot.BlobKey(j.Org, j.Integration, j.ID.String(), w.run.Token()), w.Now().Add(intentDue))
+	intent, entry := garbage.Enter(garbage.Blob, next.Key(), w.Now().Add(intentDue))
 	// If we stop here: the row names an object that is not there, or not live, and
 	// goes with it when it is due (TestI4_NoOrphanAfterAKill).
 	if err := w.run.Write(ctx, intent); err != nil {
@@ -281,11 +284,10 @@ func (w *worker) putSnapshot(ctx context.Context, last *snapshot.Reader, next *s
 	return ws, nil
 }
 
-// take makes the builder's report ours.
-func (w *worker) take(r snapshot.Report) {
-	w.report.Counts, w.report.ProblemCounts = r.Counts, r.ProblemCounts
-	w.report.WouldRemove, w.report.Live = r.WouldRemove, r.Live
-	w.report.Problems = r.Problems[:min(len(r.Problems), job.ReportProblems)]
+// problems notes what was wrong, the first few in words.
+func (w *worker) problems(list []roster.Problem, counts map[roster.Reason]int64) {
+	w.report.ProblemCounts = counts
+	w.report.Problems = list[:min(len(list), job.ReportProblems)]
 }
 
 // putProblems puts the problems where the job's row will point.
@@ -353,7 +355,8 @@ func (w *worker) fail(ctx context.Context, err error) error {
 	}
 	var fault *roster.Fault
 	if w.builder != nil && w.report.ProblemCounts == nil && w.run.Job().CommittedAt.IsZero() {
-		w.take(w.builder.Report())
+		w.report.Counts = w.builder.Counts()
+		w.problems(w.builder.Problems())
 	}
 	if errors.As(err, &fault) && len(fault.Problems) > 0 {
 		w.report.Problems = fault.Problems[:min(len(fault.Problems), job.ReportProblems)]

@@ -1,0 +1,112 @@
+package aws
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"muster/internal/app"
+	"muster/internal/aws/dynamo"
+	"muster/internal/aws/s3store"
+	"muster/internal/blob"
+	"muster/internal/job"
+	"muster/internal/table"
+)
+
+// Platform is the ports over AWS. Each client is made when its port is first
+// asked for: a function starts, and links, only what its endpoint names.
+type Platform struct {
+	config  aws.Config
+	table   func() table.Table
+	blobs   func() *s3store.Store
+	starter func() job.Starter
+}
+
+var _ app.Platform = (*Platform)(nil)
+
+// Open reads the environment and the SDK's configuration.
+func Open(ctx context.Context) (*Platform, error) {
+	c, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("aws: loading the SDK's configuration: %w", err)
+	}
+	for _, name := range []string{"MUSTER_TABLE", "MUSTER_BUCKET"} {
+		if os.Getenv(name) == "" {
+			return nil, fmt.Errorf("aws: %s is not set: it names where the data is", name)
+		}
+	}
+	p := &Platform{config: c}
+	p.table = sync.OnceValue(p.newTable)
+	p.blobs = sync.OnceValue(p.newBlobs)
+	p.starter = sync.OnceValue(p.newStarter)
+	return p, nil
+}
+
+func (p *Platform) Table() table.Table   { return p.table() }
+func (p *Platform) Blobs() blob.Store    { return p.blobs() }
+func (p *Platform) Signer() blob.Signer  { return p.blobs() }
+func (p *Platform) Starter() job.Starter { return p.starter() }
+
+func (p *Platform) newTable() table.Table {
+	return dynamo.New(dynamodb.NewFromConfig(p.config), os.Getenv("MUSTER_TABLE"))
+}
+
+func (p *Platform) newBlobs() *s3store.Store {
+	client := s3.NewFromConfig(p.config, func(o *s3.Options) {
+		// A bucket behind a bare address has no name of its own in DNS.
+		o.UsePathStyle = os.Getenv("AWS_ENDPOINT_URL_S3") != "" || os.Getenv("AWS_ENDPOINT_URL") != ""
+	})
+	return s3store.New(client, os.Getenv("MUSTER_BUCKET"))
+}
+
+func (p *Platform) newStarter() job.Starter {
+	return starter{client: awslambda.NewFromConfig(p.config), function: os.Getenv("MUSTER_SYNC_FUNCTION")}
+}
+
+// starter sends starts to the sync function by asynchronous invokes.
+type starter struct {
+	client   *awslambda.Client
+	function string
+}
+
+func (s starter) Start(ctx context.Context, st job.Start) error {
+	payload, err := json.Marshal(job.Event{Start: &st})
+	if err != nil {
+		return fmt.Errorf("aws: encoding the start of job %s: %w", st.Job, err)
+	}
+	if s.function == "" {
+		return fmt.Errorf("aws: starting job %s: MUSTER_SYNC_FUNCTION is not set", st.Job)
+	}
+	_, err = s.client.Invoke(ctx, &awslambda.InvokeInput{FunctionName: &s.function, InvocationType: types.InvocationTypeEvent, Payload: payload})
+	if err != nil {
+		return fmt.Errorf("aws: invoking %s for job %s: %w", s.function, st.Job, err)
+	}
+	return nil
+}
+
+// settings are the deployment's, from the environment.
+func settings() (app.Settings, error) {
+	s := app.DefaultSettings
+	for name, field := range map[string]*int64{"MUSTER_MAX_UPLOAD_BYTES": &s.MaxUploadBytes, "MUSTER_IN_REQUEST_BYTES": &s.InRequestBytes} {
+		text := os.Getenv(name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n <= 0 {
+			return s, fmt.Errorf("aws: %s must be a number of bytes above 0", name)
+		}
+		*field = n
+	}
+	return s, nil
+}

@@ -1,0 +1,65 @@
+package aws
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"muster/internal/api"
+	"muster/internal/app"
+	"muster/internal/aws/gateway"
+)
+
+// Serve is the main of a function that serves one endpoint. It does not return.
+func Serve(endpoint func(*app.App) api.Route) {
+	a := open()
+	h := api.New(api.Config{Auth: a.Orgs(), Log: a.Log, Now: a.Now}, endpoint(a))
+	lambda.StartHandlerFunc(gateway.Handle(h))
+}
+
+// Work is the main of a function that events wake. An error of worker makes the
+// platform deliver the event again. It does not return.
+func Work(worker func(*app.App) func(context.Context, json.RawMessage) error) {
+	w := worker(open())
+	lambda.StartHandlerFunc(func(ctx context.Context, event json.RawMessage) (any, error) {
+		return nil, w(ctx, event)
+	})
+}
+
+// open makes the app, or ends the process: the runtime reports that as a failed
+// start, with what was printed.
+func open() *app.App {
+	log := lambdacontext.NewLogger()
+	a, err := newApp(log)
+	if err != nil {
+		log.Error("cannot start", slog.Any("error", err))
+		os.Exit(1)
+	}
+	return a
+}
+
+func newApp(log *slog.Logger) (*app.App, error) {
+	s, err := settings()
+	if err != nil {
+		return nil, err
+	}
+	p, err := Open(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	// What a sandbox that crashed left behind would fill the disk of the next.
+	temp := filepath.Join(os.TempDir(), "muster")
+	if err := os.RemoveAll(temp); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(temp, 0o700); err != nil {
+		return nil, err
+	}
+	return &app.App{Platform: p, Settings: s, Now: time.Now, Log: log, TempDir: temp}, nil
+}

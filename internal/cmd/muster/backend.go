@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"muster/internal/app"
+	"muster/internal/aws"
+	"muster/internal/job"
+	"muster/internal/local"
+)
+
+// backend says where the data is: the same two flags for every command.
+type backend struct {
+	Data    string `default:".muster" placeholder:"DIR" help:"Folder of the local backend's data (${default})."`
+	Backend string `default:"local" enum:"local,aws" help:"Where the data is: local, or aws for the table and bucket that MUSTER_TABLE and MUSTER_BUCKET name."`
+}
+
+// open opens the backend. temp is a folder for scratch files, "" the system's.
+func (b backend) open(ctx context.Context, e *env, baseURL func() string) (p app.Platform, temp string, done func() error, err error) {
+	if b.Backend == "aws" {
+		p, err := aws.Open(ctx)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		return p, "", func() error { return nil }, nil
+	}
+	l, err := local.Open(b.Data, baseURL, e.now)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	return l, l.TempDir(), l.Close, nil
+}
+
+// withApp runs f over the backend's services, without workers.
+func (b backend) withApp(ctx context.Context, e *env, f func(*app.App) error) (err error) {
+	p, temp, done, err := b.open(ctx, e, func() string { return "" })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	return f(&app.App{Platform: p, Settings: app.DefaultSettings, Now: e.now, Log: e.log, TempDir: temp})
+}
+
+// inProcess is a platform whose starts run in this process, as all of the local
+// one's do.
+type inProcess struct {
+	app.Platform
+	workers *local.Starter
+}
+
+func (p inProcess) Starter() job.Starter { return p.workers }
+
+type orgCreate struct {
+	backend
+	Name   string `arg:"" help:"The company's name."`
+	Domain string `placeholder:"DOMAIN" help:"The company's domain."`
+}
+
+func (c *orgCreate) Run(ctx context.Context, e *env) error {
+	return c.withApp(ctx, e, func(a *app.App) error {
+		o, err := a.CreateOrg(ctx, c.Name, c.Domain)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(e.out, o.ID)
+		return nil
+	})
+}
+
+type keyCreate struct {
+	backend
+	Org  string `arg:"" help:"The org's id, as org create printed it."`
+	Role string `default:"admin" enum:"read,write,admin" help:"read looks; write changes, but no settings or keys; admin does everything."`
+}
+
+func (c *keyCreate) Run(ctx context.Context, e *env) error {
+	return c.withApp(ctx, e, func(a *app.App) error {
+		secret, err := a.CreateKey(ctx, c.Org, c.Role)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(e.out, secret.Reveal())
+		return nil
+	})
+}

@@ -1,0 +1,10 @@
+// Command muster is Muster in one process, and the operator's tool.
+//
+//	serve        the whole API on one address, with its workers and its sweep
+//	org create   a new tenant
+//	key create   a new API key of a tenant
+//
+// The local backend keeps everything in one folder, which one process at a time
+// has; with --backend aws it works over the table and the bucket of a deployment,
+// or over what stands in for them.
+package main

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line: the flags' help is their reference.
+type cli struct {
+	Serve serve `cmd:"" help:"Serve the whole API, run its workers and its sweep."`
+	Org   struct {
+		Create orgCreate `cmd:"" help:"Make an org with its hub integration and print its id."`
+	} `cmd:"" help:"Tenants."`
+	Key struct {
+		Create keyCreate `cmd:"" help:"Make an API key of an org and print its secret, once."`
+	} `cmd:"" help:"API keys."`
+}
+
+// env is what of the process the commands may touch.
+type env struct {
+	out, err io.Writer
+	now      func() time.Time
+	log      *slog.Logger
+}
+
+func main() {
+	// A second signal ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run runs one command and answers the process's exit code.
+func run(ctx context.Context, args []string, out, errout io.Writer) int {
+	e := &env{out: out, err: errout, now: time.Now, log: slog.New(slog.NewJSONHandler(errout, nil))}
+	var c cli
+	exit := -1
+	parser := kong.Must(&c, kong.Name("muster"), kong.Description("An integration hub for people data."),
+		kong.UsageOnError(), kong.Writers(out, errout), kong.Exit(func(code int) { exit = code }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(e))
+	k, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit // help was asked for
+	}
+	if err == nil {
+		err = k.Run()
+	}
+	if err != nil {
+		fmt.Fprintf(errout, "muster: %v\n", err)
+		return 1
+	}
+	return 0
+}
