@@ -7,6 +7,8 @@
 //	NewFaultProxy(t, endpoint, decide) ─► pass │ refuse with an AWS error │ lose
 //	                                      the reply: what emulators never do
 //
+//	emulator.S3Client(t), Bucket(t) ─► versitygw, built by go install into .cache/
+//
 // Every process started here dies with the test binary, however that ends: it
 // hangs on a pipe that only the binary holds open.
 //

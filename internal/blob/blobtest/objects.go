@@ -128,12 +128,14 @@ func testRace(t *testing.T, s Subject) {
 }
 
 func testFailingBody(t *testing.T, s Subject) {
-	boom := errors.New("boom")
-	for _, size := range []int{0, 100, 5 * mib, 11 * mib} {
-		body := io.MultiReader(bytes.NewReader(random(3, size)), iotest.ErrReader(boom))
-		_, err := s.Store.Put(t.Context(), "failing", "text/plain", body)
-		wantError(t, fmt.Sprintf("a body that fails after %d", size), err, boom)
-		wantAbsent(t, s, "failing")
+	// The second is what a connection gives that broke: it must not pass for an end.
+	for _, boom := range []error{errors.New("boom"), io.ErrUnexpectedEOF} {
+		for _, size := range []int{0, 100, 5 * mib, 11 * mib} {
+			body := io.MultiReader(bytes.NewReader(random(3, size)), iotest.ErrReader(boom))
+			_, err := s.Store.Put(t.Context(), "failing", "text/plain", body)
+			wantError(t, fmt.Sprintf("a body that fails after %d", size), err, boom)
+			wantAbsent(t, s, "failing")
+		}
 	}
 	put(t, s, "failing", []byte("the key is still free"))
 }
