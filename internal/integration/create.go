@@ -86,14 +86,14 @@ func (s *Store) Create(ctx context.Context, o org.ID, n New) (Integration, error
 // org's: it is made once, however many try.
 func (s *Store) EnsureHub(ctx context.Context, o org.ID) (Integration, error) {
 	id := hubID(o)
-	hub, err := s.Get(ctx, o, ByID(id))
+	hub, err := s.Get(ctx, o, id)
 	if !errors.Is(err, ErrNotFound) {
 		return hub, err
 	}
 	hub, err = s.make(ctx, o, doc{ID: id, System: catalog.Hub().ID})
 	var c *table.Conflict
 	if errors.As(err, &c) {
-		return s.Get(ctx, o, ByID(id)) // made by another meanwhile
+		return s.Get(ctx, o, id) // made by another meanwhile
 	}
 	return hub, err
 }

@@ -5,8 +5,8 @@
 //	Create(org, New) ─► one transaction: INTEGRATION, APP (the number), LEASE
 //	       │ *Invalid: every fault of the request, by pointer
 //	       ▼
-//	Integration{ID, Number, System, Guard, …} ◄── Get(org, Ref)   by UUID or number
-//	                                          ◄── List(org, Page) in the order of ids
+//	Integration{ID, Number, System, …} ◄── Get(org, ID), Find(org, Ref)
+//	                                   ◄── List(org, Page), in the order of ids
 //
 //	Trigger(org, integration, trigger) ─► what a tick has to agree with
 //

@@ -54,7 +54,7 @@ func (id *ID) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Ref names an integration by its id or its number.
+// Ref names an integration by its id or its number; ParseRef makes it.
 type Ref struct {
 	id     ID
 	number int32
@@ -63,22 +63,16 @@ type Ref struct {
 // ErrRef: the text is neither an id nor a number that an integration could have.
 var ErrRef = errors.New("integration: neither a UUID nor a number from 1 to 2147483647")
 
-// ByID is the Ref of an id.
-func ByID(id ID) Ref { return Ref{id: id} }
-
-// ByNumber is the Ref of a number.
-func ByNumber(n int32) Ref { return Ref{number: n} }
-
 // ParseRef reads a UUID or decimal digits without a sign. ErrRef.
 func ParseRef(s string) (Ref, error) {
 	if id, err := ParseID(s); err == nil {
-		return ByID(id), nil
+		return Ref{id: id}, nil
 	}
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil || n < 1 || n > math.MaxInt32 {
 		return Ref{}, ErrRef
 	}
-	return ByNumber(int32(n)), nil
+	return Ref{number: int32(n)}, nil
 }
 
 func (r Ref) String() string {

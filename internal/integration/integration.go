@@ -18,19 +18,15 @@ import (
 // ErrNotFound: the org has no such integration, or no such trigger in it.
 var ErrNotFound = errors.New("integration: not found")
 
-// Guard stops a run that would remove more than both of its limits say.
+// Guard are the limits of removals that an integration sets: a run that would
+// remove more than both say is stopped before its commit.
 type Guard struct {
-	MaxPercent int   `json:"max_percent"` // of the live users, 0 to 100
+	MaxPercent int64 `json:"max_percent"` // of the live users, 0 to 100
 	MaxCount   int64 `json:"max_count"`
 }
 
 // DefaultGuard is the guard of an integration that chose none.
 var DefaultGuard = Guard{MaxPercent: 50, MaxCount: 100}
-
-// Stops reports whether removing so many of the live users goes too far.
-func (g Guard) Stops(remove, live int64) bool {
-	return remove > g.MaxCount && remove*100 > live*int64(g.MaxPercent)
-}
 
 // Integration is a system installed in an org.
 type Integration struct {
@@ -42,7 +38,7 @@ type Integration struct {
 	APIClientID    uuid.UUID // the connection behind it; zero: none
 	APIEndpointURL string    // "": none
 	ExternalOrgID  string    // the customer's id in the system; "": none
-	Guard          Guard
+	RemovalGuard   Guard
 	InsertedAt     time.Time // UTC, whole seconds
 	UpdatedAt      time.Time
 }
@@ -66,7 +62,7 @@ type doc struct {
 	APIClientID    uuid.UUID `json:"api_client_id,omitzero"`
 	APIEndpointURL string    `json:"api_endpoint_url,omitempty"`
 	ExternalOrgID  string    `json:"external_org_id,omitempty"`
-	Guard          *Guard    `json:"removal_guard,omitempty"`
+	RemovalGuard   *Guard    `json:"removal_guard,omitempty"`
 	InsertedAt     time.Time `json:"inserted_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
 }
@@ -87,10 +83,10 @@ func (d doc) integration() (Integration, error) {
 	i := Integration{
 		ID: d.ID, Org: d.Org, Number: d.Number, System: s, Description: d.Description,
 		APIClientID: d.APIClientID, APIEndpointURL: d.APIEndpointURL, ExternalOrgID: d.ExternalOrgID,
-		Guard: DefaultGuard, InsertedAt: d.InsertedAt, UpdatedAt: d.UpdatedAt,
+		RemovalGuard: DefaultGuard, InsertedAt: d.InsertedAt, UpdatedAt: d.UpdatedAt,
 	}
-	if d.Guard != nil {
-		i.Guard = *d.Guard
+	if d.RemovalGuard != nil {
+		i.RemovalGuard = *d.RemovalGuard
 	}
 	return i, nil
 }
@@ -110,20 +106,24 @@ type Store struct {
 }
 
 // Get reads one integration. ErrNotFound.
-func (s *Store) Get(ctx context.Context, o org.ID, r Ref) (Integration, error) {
-	id := r.id
-	if r.number > 0 {
-		var n numberDoc
-		if err := s.read(ctx, numberKey(o, r.number), &n); err != nil {
-			return Integration{}, fmt.Errorf("get integration %s of org %s: %w", r, o, err)
-		}
-		id = n.ID
-	}
+func (s *Store) Get(ctx context.Context, o org.ID, id ID) (Integration, error) {
 	var d doc
 	if err := s.read(ctx, docKey(o, id), &d); err != nil {
-		return Integration{}, fmt.Errorf("get integration %s of org %s: %w", r, o, err)
+		return Integration{}, fmt.Errorf("get integration %s of org %s: %w", id, o, err)
 	}
 	return d.integration()
+}
+
+// Find reads the integration that r names. ErrNotFound.
+func (s *Store) Find(ctx context.Context, o org.ID, r Ref) (Integration, error) {
+	if r.number == 0 {
+		return s.Get(ctx, o, r.id)
+	}
+	var n numberDoc
+	if err := s.read(ctx, numberKey(o, r.number), &n); err != nil {
+		return Integration{}, fmt.Errorf("find integration %s of org %s: %w", r, o, err)
+	}
+	return s.Get(ctx, o, n.ID)
 }
 
 func (s *Store) read(ctx context.Context, k table.Key, v any) error {

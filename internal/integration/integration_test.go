@@ -51,6 +51,15 @@ func customFile(t *testing.T) uuid.UUID {
 	return s.ID
 }
 
+func ref(t *testing.T, text string) integration.Ref {
+	t.Helper()
+	r, err := integration.ParseRef(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func create(t *testing.T, s *integration.Store, o org.ID, description string) integration.Integration {
 	t.Helper()
 	i, err := s.Create(t.Context(), o, integration.New{System: customFile(t), Description: description})
@@ -67,7 +76,7 @@ func TestCreate(t *testing.T) {
 	at := time.Date(2031, 3, 4, 5, 6, 7, 0, time.UTC)
 	want := integration.Integration{
 		ID: got.ID, Org: acme, Number: 1, System: system, Description: "Wiki accounts",
-		Guard: integration.Guard{MaxPercent: 50, MaxCount: 100}, InsertedAt: at, UpdatedAt: at,
+		RemovalGuard: integration.Guard{MaxPercent: 50, MaxCount: 100}, InsertedAt: at, UpdatedAt: at,
 	}
 	if diff := cmp.Diff(want, got, byText); diff != "" {
 		t.Error(diff)
@@ -76,18 +85,15 @@ func TestCreate(t *testing.T) {
 		t.Errorf("%s is no UUIDv7", u)
 	}
 	for _, text := range []string{got.ID.String(), strings.ToUpper(got.ID.String()), "1", "01"} {
-		ref, err := integration.ParseRef(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found, err := s.Get(t.Context(), acme, ref)
+		ref := ref(t, text)
+		found, err := s.Find(t.Context(), acme, ref)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, found, byText); diff != "" {
 			t.Errorf("by %s: %s", text, diff)
 		}
-		if _, err := s.Get(t.Context(), other, ref); !errors.Is(err, integration.ErrNotFound) {
+		if _, err := s.Find(t.Context(), other, ref); !errors.Is(err, integration.ErrNotFound) {
 			t.Errorf("another org finds it by %s: %v", text, err)
 		}
 	}
@@ -250,25 +256,6 @@ func TestParseRef(t *testing.T) {
 	}
 }
 
-func TestGuard(t *testing.T) {
-	for name, tc := range map[string]struct {
-		remove, live int64
-		want         bool
-	}{
-		"none":                      {0, 0, false},
-		"all of a few":              {100, 100, false},
-		"one more than a hundred":   {101, 101, true},
-		"half of many":              {500, 1000, false},
-		"one more than half":        {501, 1000, true},
-		"one more than half of odd": {501, 1001, true},
-		"not half of odd":           {500, 1001, false},
-	} {
-		if got := integration.DefaultGuard.Stops(tc.remove, tc.live); got != tc.want {
-			t.Errorf("%s: %t", name, got)
-		}
-	}
-}
-
 // Whatever write a process stops at, an integration is there whole, with its
 // number and its lease, or not at all.
 func TestCreateStopsAnywhere(t *testing.T) {
@@ -289,7 +276,7 @@ func TestCreateStopsAnywhere(t *testing.T) {
 			if err != nil || len(page) != 1 {
 				t.Errorf("%d integrations, %v", len(page), err)
 			}
-			if got, err := s.Get(t.Context(), acme, integration.ByNumber(hub.Number)); err != nil || got.ID != hub.ID {
+			if got, err := s.Find(t.Context(), acme, ref(t, fmt.Sprint(hub.Number))); err != nil || got.ID != hub.ID {
 				t.Errorf("number %d leads to %s, %v", hub.Number, got.ID, err)
 			}
 			if _, err := lease.Read(t.Context(), s.Table, job.LeaseKey(acme, hub.ID.String())); err != nil {
@@ -320,19 +307,19 @@ func TestTrigger(t *testing.T) {
 	if err := s.Table.Write(t.Context(), row); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Trigger(t.Context(), acme, i.ID.String(), trigger)
+	got, err := s.Trigger(t.Context(), acme, i.ID, trigger)
 	if err != nil || got != (integration.Trigger{Revision: 3, Enabled: true}) {
 		t.Errorf("Trigger = %+v, %v", got, err)
 	}
 	for name, tc := range map[string]struct {
-		org                  org.ID
-		integration, trigger string
+		org         org.ID
+		integration integration.ID
+		trigger     string
 	}{
-		"another org's":       {other, i.ID.String(), trigger},
-		"another integration": {acme, integration.NewID().String(), trigger},
-		"unknown":             {acme, i.ID.String(), uuid.NewString()},
-		"no id":               {acme, i.ID.String(), "x"},
-		"no integration id":   {acme, "a#b", trigger},
+		"another org's":       {other, i.ID, trigger},
+		"another integration": {acme, integration.NewID(), trigger},
+		"unknown":             {acme, i.ID, uuid.NewString()},
+		"no id":               {acme, i.ID, "x"},
 	} {
 		if _, err := s.Trigger(t.Context(), tc.org, tc.integration, tc.trigger); !errors.Is(err, integration.ErrNotFound) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)
@@ -362,10 +349,11 @@ func TestUnavailablePassesThrough(t *testing.T) {
 	}}
 	_, errCreate := s.Create(t.Context(), acme, integration.New{System: customFile(t)})
 	_, errHub := s.EnsureHub(t.Context(), acme)
-	_, errGet := s.Get(t.Context(), acme, integration.ByNumber(1))
+	_, errGet := s.Get(t.Context(), acme, integration.NewID())
+	_, errFind := s.Find(t.Context(), acme, ref(t, "1"))
 	_, _, errList := s.List(t.Context(), acme, integration.Page{Limit: 1})
-	_, errTrigger := s.Trigger(t.Context(), acme, uuid.NewString(), uuid.NewString())
-	for i, err := range []error{errCreate, errHub, errGet, errList, errTrigger} {
+	_, errTrigger := s.Trigger(t.Context(), acme, integration.NewID(), uuid.NewString())
+	for i, err := range []error{errCreate, errHub, errGet, errFind, errList, errTrigger} {
 		if !errors.Is(err, table.ErrUnavailable) {
 			t.Errorf("call %d: %v", i, err)
 		}
@@ -399,7 +387,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	found, err := s.Get(ctx, acme, ref)
+	found, err := s.Find(ctx, acme, ref)
 	if err != nil {
 		log.Fatal(err)
 	}

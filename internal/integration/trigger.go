@@ -19,20 +19,16 @@ type Trigger struct {
 // off, nor if the tick is of a schedule that was replaced since.
 func (t Trigger) Due(revision int64) bool { return t.Enabled && t.Revision == revision }
 
-// Trigger reads a trigger of an integration, both by their UUIDs, as a tick names
-// them. ErrNotFound, also where one is no UUID: there is nothing to run.
-func (s *Store) Trigger(ctx context.Context, o org.ID, integration, trigger string) (Trigger, error) {
-	id, err := ParseID(integration)
-	if err != nil {
-		return Trigger{}, fmt.Errorf("%w: %w", ErrNotFound, err)
-	}
-	tid, err := uuid.Parse(trigger)
+// Trigger reads a trigger of an integration by its UUID. ErrNotFound, also for
+// what is no UUID.
+func (s *Store) Trigger(ctx context.Context, o org.ID, integration ID, trigger string) (Trigger, error) {
+	id, err := uuid.Parse(trigger)
 	if err != nil || len(trigger) != 36 {
 		return Trigger{}, fmt.Errorf("%w: %q is not a trigger id", ErrNotFound, trigger)
 	}
 	var t Trigger
-	if err := s.read(ctx, o.Key("TRIGGER#"+tid.String(), "INTEGRATION", id.String()), &t); err != nil {
-		return Trigger{}, fmt.Errorf("trigger %s of integration %s: %w", tid, id, err)
+	if err := s.read(ctx, o.Key("TRIGGER#"+id.String(), "INTEGRATION", integration.String()), &t); err != nil {
+		return Trigger{}, fmt.Errorf("trigger %s of integration %s: %w", id, integration, err)
 	}
 	return t, nil
 }
