@@ -161,6 +161,9 @@ func newFileWriter(to io.Writer, groupRows int) *fileWriter {
 }
 
 func (f *fileWriter) write(b *outBatch) error {
+	if b.rows == 0 {
+		return nil
+	}
 	for i, col := range f.cols {
 		if _, err := col.WriteRowValues(b.values[i]); err != nil {
 			return fmt.Errorf("snapshot: write rows: %w", err)
