@@ -20,10 +20,7 @@ import (
 // nests long names must not decide how many those are.
 const skipDepth = 8
 
-const (
-	space     = " \t\r\n"
-	delimiter = space + ",:"
-)
+const space = " \t\r\n"
 
 // stream is the file from some offset on, token by token. Its errors are ready for
 // the reader of the source: a Fault, or what came from below, wrapped.
@@ -66,15 +63,23 @@ func (s *stream) peek() jsontext.Kind { return s.dec.PeekKind() }
 // here is the place of the next token.
 func (s *stream) here() place { return s.in.place(s.offset()) }
 
-// offset is that of the next token, counted as the decoder does.
+// offset is that of the next token, counted as the decoder does. Where an error is
+// next it is not beyond that: places are asked for in order.
 func (s *stream) offset() int64 {
-	s.peek()
+	if s.peek() == 0 {
+		return s.dec.InputOffset()
+	}
 	return s.unread()
 }
 
+// unread is the offset behind the white space and the delimiter that come next.
 func (s *stream) unread() int64 {
-	rest := s.dec.UnreadBuffer()
-	return s.dec.InputOffset() + int64(len(rest)-len(bytes.TrimLeft(rest, delimiter)))
+	all := s.dec.UnreadBuffer()
+	rest := bytes.TrimLeft(all, space)
+	if len(rest) > 0 && (rest[0] == ',' || rest[0] == ':') {
+		rest = bytes.TrimLeft(rest[1:], space)
+	}
+	return s.dec.InputOffset() + int64(len(all)-len(rest))
 }
 
 // begin enters an object or array, which is all that may stand here.
