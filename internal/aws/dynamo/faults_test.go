@@ -261,7 +261,7 @@ func TestPatienceEnds(t *testing.T) {
 					t.Errorf("%s: %v", call, err)
 				}
 				for _, kind := range []error{table.ErrUnavailable, table.ErrInvalid} {
-					if errors.Is(err, kind) != (kind == c.kind) {
+					if errors.Is(err, kind) != errors.Is(c.kind, kind) {
 						t.Errorf("%s: %v, is %v: %t", call, err, kind, errors.Is(err, kind))
 					}
 				}
