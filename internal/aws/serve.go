@@ -38,7 +38,7 @@ func open() *app.App {
 	log := lambdacontext.NewLogger()
 	a, err := newApp(log)
 	if err != nil {
-		log.Error("cannot start", slog.Any("error", err))
+		log.ErrorContext(context.Background(), "cannot start", slog.Any("error", err))
 		os.Exit(1)
 	}
 	return a

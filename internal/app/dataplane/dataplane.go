@@ -66,10 +66,3 @@ func Sync(a *app.App) func(context.Context, json.RawMessage) error {
 		return errors.New(`sync: the event must have one member, "start" with org, job and token or "tick" with org, integration, trigger, revision and scheduled_at`)
 	}
 }
-
-// rosters reads the committed rosters of all orgs.
-type rosters struct{ snapshots *snapshot.Store }
-
-func (r rosters) Roster(o org.ID, integration string) roster.Reader {
-	return r.snapshots.Roster(o, integration)
-}

@@ -37,7 +37,7 @@ func (i integrations) SyncSettings(ctx context.Context, o org.ID, id string) (sy
 		return syncer.Settings{}, fmt.Errorf("settings of org %s: %w", o, err)
 	}
 	return syncer.Settings{
-		Guard:     syncer.Guard{MaxPercent: int64(in.RemovalGuard.MaxPercent), MaxCount: int64(in.RemovalGuard.MaxCount)},
+		Guard:     syncer.Guard{MaxPercent: in.RemovalGuard.MaxPercent, MaxCount: in.RemovalGuard.MaxCount},
 		Retention: time.Duration(tenant.Settings.RetentionDays) * 24 * time.Hour,
 	}, nil
 }
@@ -51,7 +51,7 @@ func (i integrations) CurrentTrigger(ctx context.Context, o org.ID, id, trigger 
 	if errors.Is(err, integration.ErrNotFound) {
 		return false, nil
 	}
-	return err == nil && t.Enabled && t.Revision == revision, err
+	return err == nil && t.Due(revision), err
 }
 
 func (i integrations) Source(ctx context.Context, j job.Job) (roster.Source, error) {
