@@ -28,7 +28,7 @@ func (e endless) size() int64 {
 
 func (e endless) ReadAt(p []byte, at int64) (n int, err error) {
 	for n < len(p) {
-		rest := e.tail
+		var rest string
 		switch middle := at - int64(len(e.head)); {
 		case middle < 0:
 			rest = e.head[at:]
@@ -253,7 +253,7 @@ func TestAllBad(t *testing.T) {
 	if !errors.As(got.err, &fault) || got.users != 0 || got.skipped[roster.UserEntity] != 2_001 {
 		t.Fatalf("%+v", got)
 	}
-	if n := len(fault.Problems); n != 11 || fault.Problems[0].Pointer != "/users" || fault.Problems[10].Pointer != "/users/9/email" {
+	if n := len(fault.Problems); n != 10 || fault.Problems[0].Pointer != "/users" || fault.Problems[9].Pointer != "/users/8/email" {
 		t.Errorf("the fault names %+v", fault.Problems)
 	}
 	if said := fmt.Sprintf("%+v", fault); strings.Contains(said, "canary") {

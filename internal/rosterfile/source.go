@@ -83,7 +83,7 @@ func (r *reading) file() error {
 	}
 	if r.out.valid == 0 {
 		f := s.fault(users, "/users", "expected at least one user with a valid e-mail address; there is none, so nothing can be synced")
-		f.Problems = append(f.Problems, r.out.refused...)
+		f.Problems = append(f.Problems, r.out.refused[:min(len(r.out.refused), mostNamed-1)]...)
 		return f
 	}
 	return nil

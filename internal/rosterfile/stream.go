@@ -44,8 +44,10 @@ func (s *stream) Close() error { return s.file.Close() }
 // mark passes over a byte-order mark. UTF-16 is what some editors and PowerShell
 // write when told nothing, so it has its own words.
 func (s *stream) mark() error {
-	head, _ := s.in.src.Peek(3) // an error comes again with the first read
+	head, err := s.in.src.Peek(3)
 	switch {
+	case err != nil && err != io.EOF:
+		return fmt.Errorf("read the file: %w", err)
 	case string(head) == "\xef\xbb\xbf":
 		s.base += 3
 		_, err := s.in.src.Discard(3)
