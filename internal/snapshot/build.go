@@ -77,6 +77,7 @@ func (b *Builder) Add(ctx context.Context, batch roster.Batch) error {
 	b.counts.Users.Received += int64(len(batch.Users))
 	b.counts.Licenses.Received += int64(len(batch.Licenses))
 	b.counts.Grants.Received += int64(len(batch.Grants))
+	b.noteIDs(batch.Users)
 	for i := range batch.Users {
 		if err := b.user(&batch.Users[i]); err != nil {
 			return err
@@ -116,13 +117,20 @@ func countOf(c *roster.Counts, k kind) *roster.Count {
 	return &c.Grants
 }
 
+// noteIDs counts external ids. Each is a random access to memory: in a loop of
+// their own the processor has several under way.
+func (b *Builder) noteIDs(users []roster.User) {
+	for i := range users {
+		if users[i].ID != "" {
+			b.fields = append(b.fields[:0], users[i].ID...)
+			b.ids.add(b.fields)
+		}
+	}
+}
+
 func (b *Builder) user(u *roster.User) error {
 	if u.Email == "" {
 		return fmt.Errorf("snapshot: user %d has no e-mail: its source must skip it", u.Place.Index)
-	}
-	if u.ID != "" {
-		b.fields = append(b.fields[:0], u.ID...)
-		b.ids.add(b.fields)
 	}
 	b.fields = appendUser(b.fields[:0], u)
 	return b.add(u.Email, "", entry{place: u.Place, given: uint8(u.Status), fields: b.fields})

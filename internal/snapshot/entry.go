@@ -76,6 +76,9 @@ func compareKeys(aEmail, aLicense, bEmail, bLicense []byte) int {
 	return bytes.Compare(aLicense, bLicense)
 }
 
+// entryHead is at least what an entry takes beside its key and fields.
+const entryHead = 4 + 6*binary.MaxVarintLen64 + 1
+
 // append writes the entry behind dst, led by its length.
 func (e *entry) append(dst []byte) []byte {
 	start := len(dst)

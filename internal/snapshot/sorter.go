@@ -19,9 +19,9 @@ type sizes struct {
 	groupRows int // rows of one row group of the file
 }
 
-var defaultSizes = sizes{runRows: 64 << 10, runBytes: 8 << 20, fanIn: 256, groupRows: 64 << 10}
+var defaultSizes = sizes{runRows: 32 << 10, runBytes: 4 << 20, fanIn: 512, groupRows: 32 << 10}
 
-const maxBlock = 32 << 10 // bytes of a spilled block, but one entry always fits
+const maxBlock = 16 << 10 // bytes of a spilled block, but one entry always fits
 
 // sorter takes entries in the order of their source and gives them back by key;
 // those of one key in the order in which they came. Its memory does not depend
@@ -80,6 +80,9 @@ func (a *arena) add(e *entry) {
 	r.hi, r.lo = prefix(e.email)
 	if n := len(a.refs); n > 0 && a.sorted {
 		a.sorted = a.compare(a.refs[n-1], r, e) <= 0
+	}
+	if size := len(e.email) + len(e.license) + len(e.fields) + entryHead; len(a.buf)+size > cap(a.buf) {
+		a.buf = slices.Grow(a.buf, max(size, cap(a.buf))) // doubles: append's quarter would leave much more behind
 	}
 	a.buf = e.append(a.buf)
 	a.refs = append(a.refs, r)
@@ -140,7 +143,7 @@ func (a *arena) reset() { a.buf, a.refs, a.sorted = a.buf[:0], a.refs[:0], true 
 // spill hands the filled arena to a goroutine that sorts and writes it, once the
 // one before it is done.
 func (s *sorter) spill() error {
-	if err := s.wait(); err != nil || len(s.cur.refs) == 0 {
+	if err := s.wait(); err != nil || s.cur == nil || len(s.cur.refs) == 0 {
 		return err
 	}
 	full := s.cur
@@ -288,11 +291,13 @@ func cutShort(err error) error {
 }
 
 // merge calls yield with every entry by key, equal keys in the order in which
-// they were added. raw is valid during the call.
+// they were added. raw is valid during the call. A merge that was ended leaves
+// the runs as they were: they can be saved.
 func (s *sorter) merge(ctx context.Context, yield func(key *entry, raw []byte) error) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
+	s.cur, s.spare = nil, nil // their memory is the merge's now: nothing is added any more
 	if err := s.narrow(ctx); err != nil {
 		return err
 	}
@@ -300,10 +305,15 @@ func (s *sorter) merge(ctx context.Context, yield func(key *entry, raw []byte) e
 }
 
 // narrow merges neighbouring runs until one merge can hold them all.
-func (s *sorter) narrow(ctx context.Context) error {
+func (s *sorter) narrow(ctx context.Context) (err error) {
 	for len(s.runs) > s.sizes.fanIn {
 		all := s.runs
 		s.runs = nil
+		defer func() {
+			if err != nil {
+				s.runs = all
+			}
+		}()
 		for part := range slices.Chunk(all, s.sizes.fanIn) {
 			w := s.newRun()
 			err := s.mergeRuns(ctx, part, func(_ *entry, raw []byte) error { w.add(raw); return w.err })

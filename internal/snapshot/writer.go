@@ -11,8 +11,8 @@ import (
 // Sizes of what is written. A page of a list costs one row group read in one
 // piece; a merge holds a few batches.
 const (
-	groupBytes = 16 << 20 // of a row group before encoding, which ends at groupRows or here
-	pageBytes  = 128 << 10
+	groupBytes = 8 << 20 // of a row group before encoding, which ends at groupRows or here
+	pageBytes  = 64 << 10
 	batchRows  = 1024
 	batchBytes = 256 << 10 // a batch ends at whichever comes first
 )
@@ -44,15 +44,15 @@ func (b *outBatch) reset() {
 	}
 }
 
-func (b *outBatch) set(col int, v parquet.Value) {
-	b.values[col] = append(b.values[col], v.Level(0, 0, col))
-}
+// set adds a value of a required column, or null to another one: column writers
+// look at nothing but the value and its levels, which are 0 here.
+func (b *outBatch) set(col int, v parquet.Value) { b.values[col] = append(b.values[col], v) }
 
 func (b *outBatch) setOptional(col int, v int64, given bool) {
 	if given {
 		b.values[col] = append(b.values[col], parquet.Int64Value(v).Level(0, 1, col))
 	} else {
-		b.values[col] = append(b.values[col], parquet.NullValue().Level(0, 0, col))
+		b.values[col] = append(b.values[col], parquet.Value{})
 	}
 }
 
@@ -117,7 +117,7 @@ func (b *outBatch) noUser() {
 		b.set(col, noBytes)
 	}
 	b.setOptional(colLastUsed, 0, false)
-	b.set(colRoles, parquet.NullValue())
+	b.set(colRoles, parquet.Value{})
 }
 
 func (b *outBatch) user(u *userFields) {
@@ -127,7 +127,7 @@ func (b *outBatch) user(u *userFields) {
 	b.set(colExternal, parquet.ByteArrayValue(u.external))
 	b.setOptional(colLastUsed, u.lastUsed, u.hasLastUsed)
 	if len(u.roles) == 0 {
-		b.set(colRoles, parquet.NullValue())
+		b.set(colRoles, parquet.Value{})
 	}
 	for i, r := range u.roles {
 		b.values[colRoles] = append(b.values[colRoles], parquet.ByteArrayValue(r).Level(min(i, 1), 1, colRoles))
