@@ -112,8 +112,8 @@ func (s *Store) issued(ctx context.Context, o org.ID, path string) (place, error
 
 // putOnce puts an object under a key that only this call draws: one that is
 // taken is our own first try, its answer lost.
-func (s *Store) putOnce(ctx context.Context, key, contentType string, body []byte) (blob.Info, error) {
-	info, err := s.Blobs.Put(ctx, key, contentType, bytes.NewReader(body))
+func (s *Store) putOnce(ctx context.Context, key string, body []byte) (blob.Info, error) {
+	info, err := s.Blobs.Put(ctx, key, "application/octet-stream", bytes.NewReader(body))
 	if !errors.Is(err, blob.ErrExists) {
 		return info, err
 	}

@@ -131,9 +131,9 @@ func (s *Store) Register(ctx context.Context, o org.ID, path string, t Type) (Fi
 	return s.register(ctx, o, at.name, t, info)
 }
 
-// Put stores a small file and registers it. What it is called must end in one of
-// Extensions. *Invalid, *TooLarge.
-func (s *Store) Put(ctx context.Context, o org.ID, name, contentType string, t Type, body []byte) (File, error) {
+// Put stores a small file and registers it. Its name must end in one of Extensions.
+// *Invalid, *TooLarge.
+func (s *Store) Put(ctx context.Context, o org.ID, name string, t Type, body []byte) (File, error) {
 	if err := errors.Join(checkName(name), checkExtension(name), checkType(t)); err != nil {
 		return File{}, err
 	}
@@ -142,7 +142,7 @@ func (s *Store) Put(ctx context.Context, o org.ID, name, contentType string, t T
 	}
 	// If we stop here: an object that no row names lies in the org's folder until
 	// its age deletes it (TestPutStopsAnywhere).
-	info, err := s.putOnce(ctx, directKey(o, name), contentType, body)
+	info, err := s.putOnce(ctx, directKey(o, name), body)
 	if err != nil {
 		return File{}, fmt.Errorf("upload: put %q: %w", name, err)
 	}

@@ -318,7 +318,7 @@ func TestPut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := strings.Repeat("x", tc.size)
-			f, err := s.Put(t.Context(), acme, tc.file, "application/octet-stream", tc.kind, []byte(body))
+			f, err := s.Put(t.Context(), acme, tc.file, tc.kind, []byte(body))
 			var invalid *upload.Invalid
 			var large *upload.TooLarge
 			switch {
@@ -346,7 +346,7 @@ func TestPut(t *testing.T) {
 
 func TestGetKnowsItsOwnOnly(t *testing.T) {
 	s, _ := open(t)
-	f, err := s.Put(t.Context(), acme, "a.json", "", upload.Attachment, []byte("{}"))
+	f, err := s.Put(t.Context(), acme, "a.json", upload.Attachment, []byte("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +379,7 @@ func TestExpired(t *testing.T) {
 // and every row leads to its bytes.
 func TestPutStopsAnywhere(t *testing.T) {
 	put := func(ctx context.Context, s *upload.Store) (upload.File, error) {
-		return s.Put(ctx, acme, "a.json", "application/json", upload.CustomIntegrationData, []byte("{}"))
+		return s.Put(ctx, acme, "a.json", upload.CustomIntegrationData, []byte("{}"))
 	}
 	check := func(t *testing.T, s *upload.Store, answered bool) {
 		f, err := put(t.Context(), s)
@@ -441,7 +441,7 @@ func TestLostRepliesAreOurOwn(t *testing.T) {
 		return blobtest.None()
 	}}
 	s.Table, s.Blobs = tab, blobs
-	f, err := s.Put(t.Context(), acme, "a.json", "application/json", upload.Attachment, []byte("{}"))
+	f, err := s.Put(t.Context(), acme, "a.json", upload.Attachment, []byte("{}"))
 	if err != nil || f.ID != 1 || f.Size != 2 {
 		t.Errorf("Put = %+v, %v", f, err)
 	}
@@ -457,7 +457,7 @@ func TestUnavailablePassesThrough(t *testing.T) {
 	}}
 	_, _, errURL := s.IssueURL(t.Context(), acme, "a.json", "text/csv")
 	_, errRegister := s.Register(t.Context(), acme, "1612686123657/a.json", upload.Plugin)
-	_, errPut := s.Put(t.Context(), acme, "a.json", "text/csv", upload.Plugin, bytes.Repeat([]byte("x"), 10))
+	_, errPut := s.Put(t.Context(), acme, "a.json", upload.Plugin, bytes.Repeat([]byte("x"), 10))
 	_, errGet := s.Get(t.Context(), acme, 1)
 	for i, err := range []error{errURL, errRegister, errPut, errGet} {
 		if !errors.Is(err, table.ErrUnavailable) {
@@ -484,7 +484,7 @@ func Example() {
 
 	ctx := context.Background()
 	files := &upload.Store{Table: tab, Blobs: blobs, Signer: blobs, Now: time.Now}
-	f, err := files.Put(ctx, org.NewID(), "users.json", "application/json", upload.CustomIntegrationData, []byte(`{"users": []}`))
+	f, err := files.Put(ctx, org.NewID(), "users.json", upload.CustomIntegrationData, []byte(`{"users": []}`))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,0 +1,193 @@
+package torii
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"muster/internal/api"
+	"muster/internal/integration"
+	"muster/internal/job"
+	"muster/internal/lease"
+	"muster/internal/org"
+	"muster/internal/roster"
+	"muster/internal/table"
+	"muster/internal/upload"
+)
+
+// Syncs run the sync of a file.
+type Syncs interface {
+	// SyncFile claims the integration and syncs the file, of size bytes, here or,
+	// where that would take too long, by a worker: the job's status says which, and
+	// how it ended. *lease.Busy: another job has the integration.
+	SyncFile(ctx context.Context, o org.ID, integration string, in job.Input, size int64) (job.Job, error)
+}
+
+// Jobs are the runs of syncs. *job.Store is one.
+type Jobs interface {
+	Get(ctx context.Context, o org.ID, id job.ID) (job.Job, error)
+}
+
+type syncInput struct {
+	AllowRemovals bool `query:"allow_removals" doc:"Let this one run remove more users than the integration's guard allows"`
+	Body          struct {
+		IDFile       idText `json:"idFile" doc:"The file's id, as an integer or its digits"`
+		IDAppAccount idText `json:"idAppAccount" doc:"The app account's number, as an integer or its digits, or the system integration's UUID"`
+	}
+}
+
+type syncOutput struct {
+	Body struct {
+		Success bool   `json:"success"`
+		JobID   string `json:"job_id" doc:"The sync's job: GET /v1/org/jobs/{job_id} says what became of every record"`
+	}
+}
+
+// PutServicesSyncCustom is PUT /v1.0/services/sync/custom: an uploaded file
+// becomes the users of an app account.
+func PutServicesSyncCustom(integrations Integrations, uploads Uploads, syncs Syncs, jobs Jobs, now func() time.Time) api.Route {
+	op := api.Op{
+		ID: "putServicesSyncCustom", Method: "PUT", Path: base + "/services/sync/custom", Tag: "Integrations", Role: org.Write, PerMinute: 200,
+		Summary: "Sync custom integration",
+		Description: "Validates an uploaded JSON file of the type customIntegrationData and makes its users and licences those of the app account. " +
+			"200 means that this is done; a file that takes longer than about 20 seconds is worked on afterwards, until when every other sync of the app account is a 409. " +
+			"A file at fault is a 400 and changes nothing.",
+	}
+	return api.Handle(op, func(ctx context.Context, in *syncInput) (*syncOutput, error) {
+		target, file, err := in.resolve(ctx, integrations, uploads, now())
+		if err != nil {
+			return nil, err
+		}
+		input := job.Input{Kind: job.InputFile, FileID: file.ID, AllowRemovals: in.AllowRemovals}
+		j, err := syncs.SyncFile(ctx, api.Caller(ctx).Org, target.ID.String(), input, file.Size)
+		if err != nil {
+			return nil, notRun(ctx, jobs, j, err)
+		}
+		if j.Status == job.Failed {
+			return nil, api.ForJob(failure(j), j.ID.String())
+		}
+		out := &syncOutput{}
+		out.Body.Success, out.Body.JobID = true, j.ID.String()
+		return out, nil
+	})
+}
+
+// resolve finds what the request names and refuses what cannot be synced. None
+// of it makes a job.
+func (in *syncInput) resolve(ctx context.Context, integrations Integrations, uploads Uploads, now time.Time) (integration.Integration, upload.File, error) {
+	ref, id, err := in.ids()
+	if err != nil {
+		return integration.Integration{}, upload.File{}, err
+	}
+	target, err := find(ctx, integrations, ref, "idAppAccount")
+	if err != nil {
+		return integration.Integration{}, upload.File{}, err
+	}
+	file, err := uploads.Get(ctx, api.Caller(ctx).Org, id)
+	if errors.Is(err, upload.ErrNotFound) {
+		err = api.NotFound("there is no file with this idFile")
+	}
+	if err == nil {
+		err = unfit(target, file, now)
+	}
+	return target, file, err
+}
+
+func (in *syncInput) ids() (integration.Ref, int64, error) {
+	var faults []api.Fault
+	id, err := strconv.ParseUint(string(in.Body.IDFile), 10, 63)
+	if err != nil || id == 0 {
+		faults = append(faults, api.Fault{Pointer: "/idFile", Detail: "must be the id of a file, as an integer or its digits"})
+	}
+	ref, err := integration.ParseRef(string(in.Body.IDAppAccount))
+	if err != nil {
+		faults = append(faults, api.Fault{Pointer: "/idAppAccount", Detail: refDetail})
+	}
+	if faults != nil {
+		return integration.Ref{}, 0, invalid(faults[0], faults[1:]...)
+	}
+	return ref, int64(id), nil
+}
+
+// unfit says why a file that is there cannot be synced to an app account that is.
+func unfit(target integration.Integration, file upload.File, now time.Time) error {
+	var faults []api.Fault
+	if file.Type != upload.CustomIntegrationData {
+		faults = append(faults, api.Fault{Pointer: "/idFile", Detail: "must be a file of the type customIntegrationData; upload it with that type"})
+	}
+	if !target.System.TakesFile {
+		faults = append(faults, api.Fault{Pointer: "/idAppAccount", Detail: "must be the app account of a custom integration; this system takes no file"})
+	}
+	switch {
+	case faults != nil:
+		return invalid(faults[0], faults[1:]...)
+	case file.Expired(now):
+		return api.Gone("the file was uploaded more than 30 days ago and is gone; upload it again")
+	}
+	return nil
+}
+
+// notRun is the answer where SyncFile returned err. j is the job, if one was made.
+func notRun(ctx context.Context, jobs Jobs, j job.Job, err error) error {
+	var busy *lease.Busy
+	switch {
+	case errors.As(err, &busy):
+		return busyWith(ctx, jobs, busy)
+	case j.ID != (job.ID{}):
+		return api.ForJob(err, j.ID.String())
+	case errors.Is(err, table.ErrNotFound): // removed since we looked
+		return noIntegration("idAppAccount")
+	}
+	return err
+}
+
+func busyWith(ctx context.Context, jobs Jobs, busy *lease.Busy) error {
+	id, err := job.ParseID(busy.Job)
+	if err != nil {
+		return fmt.Errorf("the lease names no job: %w", err)
+	}
+	other, err := jobs.Get(ctx, api.Caller(ctx).Org, id)
+	if err != nil {
+		return fmt.Errorf("read the job that the lease names: %w", err)
+	}
+	return api.Busy(api.JobRef{
+		ID: busy.Job, Status: string(other.Status), StartedBy: other.Input.StartedBy(), StartedAt: other.StartedAt,
+	}, busy.Until)
+}
+
+// cancelled is the reason of a job that somebody cancelled.
+const cancelled job.Reason = "cancelled"
+
+// failure is the answer to a job that failed. The job's message is written for
+// whoever started it.
+func failure(j job.Job) error {
+	switch j.Reason {
+	case job.FileInvalid, job.FileChanged:
+		return api.Invalid(j.Message, problems(j.Report.Problems)...)
+	case job.FileGone:
+		return api.Gone(j.Message)
+	case job.TooManyRemovals:
+		return api.TooManyRemovals(j.Message, api.Removals{WouldRemove: int(j.Report.WouldRemove), Live: int(j.Report.Live)})
+	case cancelled:
+		return api.Cancelled("the sync was cancelled; the app account is as it was before, or as the cancelled job's report says")
+	case job.Unavailable:
+		return api.Unavailable(j.Message)
+	case job.IntegrationRemoved:
+		return noIntegration("idAppAccount")
+	}
+	return fmt.Errorf("job %s failed: %s: %s", j.ID, j.Reason, j.Message)
+}
+
+func problems(ps []roster.Problem) []api.Fault {
+	faults := make([]api.Fault, 0, job.ReportProblems)
+	for _, p := range ps[:min(len(ps), job.ReportProblems)] {
+		f := api.Fault{Pointer: p.Pointer, Detail: p.Detail}
+		if p.Line > 0 {
+			f.Detail = fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, p.Detail)
+		}
+		faults = append(faults, f)
+	}
+	return faults
+}
