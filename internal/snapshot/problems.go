@@ -14,7 +14,8 @@ const (
 	maxText     = 200 // bytes of a problem's pointer and detail
 )
 
-// problems are the first maxProblems of a read, and the counts of all.
+// problems are the first maxProblems of a read, and the counts of all. What they
+// skipped is counted and not kept.
 type problems struct {
 	List   []roster.Problem        `json:"list"`
 	Counts map[roster.Reason]int64 `json:"counts"`
@@ -26,7 +27,7 @@ func (p *problems) add(pr roster.Problem) {
 	}
 	p.Counts[pr.Reason]++
 	if len(p.List) < maxProblems {
-		pr.Pointer, pr.Detail = cut(pr.Pointer), cut(pr.Detail)
+		pr.Pointer, pr.Detail, pr.Skips = cut(pr.Pointer), cut(pr.Detail), roster.NoEntity
 		p.List = append(p.List, pr)
 	}
 }

@@ -1,0 +1,330 @@
+package snapshot_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/internal/blob"
+	"muster/internal/org"
+	"muster/internal/roster"
+	"muster/internal/snapshot"
+)
+
+func TestNoSnapshotYetIsEmpty(t *testing.T) {
+	e := newEnv(t)
+	r := e.latest(t)
+	page, err := r.Users(t.Context(), snapshot.Page{Size: 1000})
+	if err != nil || len(page.Users) > 0 || !r.Ref().IsZero() || len(rowsOf(t, r, 0, snapshot.Key{})) > 0 {
+		t.Errorf("page %+v, ref %+v, error %v", page, r.Ref(), err)
+	}
+	if n, err := r.Total(t.Context(), snapshot.Filter{Text: "a"}); n != 0 || err != nil {
+		t.Errorf("total %d, error %v", n, err)
+	}
+}
+
+func TestUnchangedReadKeepsNoFile(t *testing.T) {
+	e := newEnv(t)
+	first, _ := e.sync(t, 1, roster.Batch{Users: []roster.User{user("a@x.se")}})
+	second, r := e.sync(t, 2, roster.Batch{Users: []roster.User{user("a@x.se")}})
+	if !first.Changed || second.Changed || r.Ref().Revision != 1 {
+		t.Errorf("changed %v then %v, pointer at revision %d", first.Changed, second.Changed, r.Ref().Revision)
+	}
+	if _, err := second.Put(t.Context()); err == nil {
+		t.Error("a read that changed nothing was put")
+	}
+}
+
+// The last of two entries counts, and the problem shows the one that lost.
+func TestDuplicatesPointAtTheLoser(t *testing.T) {
+	e := newEnv(t)
+	a1, a2, b := user("a@x.se"), user("a@x.se"), user("b@x.se")
+	a1.Place = roster.Place{Index: 3, Line: 7, Column: 11}
+	a1.ID, a2.ID, b.ID = "old", "7", "7"
+	a2.Place.Index, b.Place.Index = 4, 5
+	next, r := e.sync(t, 1, roster.Batch{ListsLicenses: true, Users: []roster.User{a1, a2, b},
+		Licenses: []roster.License{{Name: "Pro", Unassigned: 2, PricePerUser: new(int64(5))}, {Name: "Pro", Unassigned: 3, Place: roster.Place{Index: 1}}},
+		Grants:   []roster.Grant{{License: "Pro", Email: "z@x.se", List: 1, Place: roster.Place{Index: 2, Line: 9, Column: 1}}}})
+	var got []string
+	for _, p := range next.Problems {
+		got = append(got, fmt.Sprintf("%s %s %d:%d", p.Reason, p.Pointer, p.Line, p.Column))
+	}
+	want := []string{"license_duplicate /licenses/0/name 0:0", "email_duplicate /users/3/email 7:11",
+		"license_user_unmatched /licenses/1/users/2/email 9:1", "id_shared /users/5/id 0:0"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("problems (-want +got)\n%s", d)
+	}
+	rows := rowsOf(t, r, 0, snapshot.Key{})
+	if rows[0].Unassigned != 3 || *rows[0].PricePerUser != 5 || rows[1].ID != "7" {
+		t.Errorf("rows %+v", rows)
+	}
+	if want := (snapshot.Totals{Users: snapshot.Total{Live: 2}, Licenses: snapshot.Total{Live: 1}, Grants: snapshot.Total{Live: 1}, Unmatched: 1}); r.Ref().Totals != want {
+		t.Errorf("totals %+v", r.Ref().Totals)
+	}
+}
+
+func TestProblemsAreBounded(t *testing.T) {
+	e := newEnv(t)
+	b := e.build(t)
+	for range 12 {
+		batch := roster.Batch{}
+		for range 1000 {
+			batch.Problems = append(batch.Problems, roster.Problem{Reason: roster.WrongType, Detail: strings.Repeat("å", 150)})
+		}
+		add(t, b, batch)
+	}
+	next, err := b.Finish(t.Context(), nil, options(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(next.Problems) != 10_000 || next.ProblemCounts[roster.WrongType] != 12_000 {
+		t.Errorf("%d problems, counts %v", len(next.Problems), next.ProblemCounts)
+	}
+	if d := next.Problems[0].Detail; len(d) != 200 || !utf8.ValidString(d) {
+		t.Errorf("a detail of %d bytes", len(d))
+	}
+}
+
+func TestRemovalsAgainstLive(t *testing.T) {
+	e := newEnv(t)
+	gone := user("gone@x.se")
+	gone.Status = roster.Deleted
+	e.sync(t, 1, roster.Batch{Users: []roster.User{user("a@x.se"), user("b@x.se"), gone}})
+	b := user("b@x.se")
+	b.Status = roster.Deleted
+	next, _ := e.sync(t, 2, roster.Batch{Users: []roster.User{b}})
+	if next.Live != 2 || next.WouldRemove != 1 || next.Counts.Users.Changed != 1 {
+		t.Errorf("live %d, would remove %d, counts %+v", next.Live, next.WouldRemove, next.Counts.Users)
+	}
+}
+
+func TestPageEndsAtItsBytes(t *testing.T) {
+	e := newEnv(t)
+	var users []roster.User
+	for i := range 30 {
+		u := user(fmt.Sprintf("u%02d@x.se", i))
+		u.ExternalStatus = strings.Repeat("x", 500<<10)
+		users = append(users, u)
+	}
+	_, r := e.sync(t, 1, roster.Batch{Users: users})
+	page, err := r.Users(t.Context(), snapshot.Page{Size: 1000})
+	if err != nil || len(page.Users) != 8 || page.NextAfter != "u07@x.se" {
+		t.Errorf("%d users, next after %q, error %v", len(page.Users), page.NextAfter, err)
+	}
+}
+
+// A read cut by checkpoints at every batch comes to the same bytes as one that
+// was not.
+func TestResumeEqualsUninterrupted(t *testing.T) {
+	w := world{rand.New(rand.NewPCG(7, 7))}
+	e := newEnv(t)
+	e.Shrink()
+	batches := append(w.read(true), w.read(true)...)
+	whole, r1 := e.commit(t, e.build(t, batches...), options(1))
+
+	e2 := &env{e.Store, org.NewID(), e.tmp}
+	b := e2.build(t)
+	for i, batch := range batches {
+		add(t, b, batch)
+		st, err := b.Save(t.Context(), e2.org.Path("staging", "job-1", fmt.Sprint(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if b, err = e2.Resume(t.Context(), e2.org, integration, st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parts, r2 := e2.commit(t, b, options(1))
+	if d := cmp.Diff(whole.Problems, parts.Problems); d != "" || whole.Counts != parts.Counts {
+		t.Errorf("counts %+v and %+v, problems\n%s", whole.Counts, parts.Counts, d)
+	}
+	if !bytes.Equal(content(t, e, r1), content(t, e2, r2)) {
+		t.Error("the files differ")
+	}
+}
+
+func content(t *testing.T, e *env, r *snapshot.Reader) []byte {
+	t.Helper()
+	obj, err := e.Blobs.Open(t.Context(), r.Ref().Key, r.Ref().Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := blob.NewReader(obj)
+	defer func() { _ = from.Close() }()
+	b, err := io.ReadAll(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestResumeRefuses(t *testing.T) {
+	e := newEnv(t)
+	b := e.build(t, roster.Batch{Users: []roster.User{user("a@x.se")}})
+	st, err := b.Save(t.Context(), e.org.Path("staging", "job-1", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := st
+	other.Format++
+	if _, err := e.Resume(t.Context(), e.org, integration, other); !errors.Is(err, snapshot.ErrFormat) {
+		t.Errorf("another format: %v", err)
+	}
+	if _, err := e.Resume(t.Context(), org.NewID(), integration, st); err == nil {
+		t.Error("another org's checkpoint was read")
+	}
+	other = st
+	other.Runs = append([]snapshot.SavedRun{}, st.Runs...)
+	other.Runs[0].Size++
+	if _, err := e.Resume(t.Context(), e.org, integration, other); !errors.Is(err, snapshot.ErrCorrupt) {
+		t.Errorf("a run of another size: %v", err)
+	}
+}
+
+func TestDamageIsNamed(t *testing.T) {
+	e := newEnv(t)
+	_, r := e.sync(t, 1, roster.Batch{Users: []roster.User{user("a@x.se"), user("b@x.se")}})
+	whole := content(t, e, r)
+	for name, damage := range map[string]func([]byte) []byte{
+		"cut short": func(b []byte) []byte { return b[:len(b)/2] },
+		"empty":     func([]byte) []byte { return nil },
+		"a page":    func(b []byte) []byte { b[60] ^= 0xff; return b },
+		"zeros":     func(b []byte) []byte { clear(b[4 : len(b)/3]); return b },
+	} {
+		t.Run(name, func(t *testing.T) {
+			job := "damaged-" + strings.ReplaceAll(name, " ", "-")
+			key := snapshot.BlobKey(e.org, integration, job, 1)
+			if _, err := e.Blobs.Put(t.Context(), key, "", bytes.NewReader(damage(bytes.Clone(whole)))); err != nil {
+				t.Fatal(err)
+			}
+			bad, err := e.Open(t.Context(), e.org, integration, job, 1)
+			if err == nil {
+				defer func() { _ = bad.Close() }()
+				_, err = bad.Users(t.Context(), snapshot.Page{Size: 10})
+			}
+			if !errors.Is(err, snapshot.ErrCorrupt) {
+				t.Errorf("error %v", err)
+			}
+			if bad != nil {
+				b := e.build(t)
+				if _, err := b.Finish(t.Context(), bad, options(2)); !errors.Is(err, snapshot.ErrCorrupt) {
+					t.Errorf("merge: error %v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestDamagedSpillIsNamed(t *testing.T) {
+	e := newEnv(t)
+	b := e.build(t, roster.Batch{Users: []roster.User{user("a@x.se")}})
+	if _, err := b.Save(t.Context(), e.org.Path("staging", "j", "1")); err != nil { // spills
+		t.Fatal(err)
+	}
+	runs, err := filepath.Glob(filepath.Join(e.tmp, "*", "runs-*"))
+	if err != nil || len(runs) != 1 {
+		t.Fatal(runs, err)
+	}
+	if err := os.Truncate(runs[0], 12); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Finish(t.Context(), nil, options(1)); !errors.Is(err, snapshot.ErrCorrupt) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A snapshot of another format is compared by its fields: a release changes nobody.
+func TestAnotherFormatChangesNobody(t *testing.T) {
+	e := newEnv(t)
+	w := world{rand.New(rand.NewPCG(3, 3))}
+	batches := w.read(true)
+	_, r := e.sync(t, 1, batches...)
+	ref := r.Ref()
+	ref.Format = 0
+	if err := e.Table.Write(t.Context(), snapshot.Pointer(e.org, integration, ref, r.PointerCond())); err != nil {
+		t.Fatal(err)
+	}
+	if next, _ := e.sync(t, 2, batches...); next.Changed {
+		t.Errorf("counts %+v", next.Counts)
+	}
+	next, _ := e.sync(t, 3, append(batches, roster.Batch{Users: []roster.User{user("new@x.se")}})...)
+	if next.Counts.Users.Changed+next.Counts.Users.Removed > 0 || next.Counts.Users.Added != 1 {
+		t.Errorf("counts %+v", next.Counts)
+	}
+}
+
+func TestGone(t *testing.T) {
+	e := newEnv(t)
+	_, r := e.sync(t, 1, roster.Batch{Users: []roster.User{user("a@x.se")}})
+	pinned, err := e.Open(t.Context(), e.org, integration, r.Ref().Job, r.Ref().Revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(r.Ref(), pinned.Ref()); d != "" {
+		t.Errorf("the file describes itself otherwise (-row +file)\n%s", d)
+	}
+	_ = pinned.Close()
+	for name, open := range map[string]func() (*snapshot.Reader, error){
+		"another revision": func() (*snapshot.Reader, error) { return e.Open(t.Context(), e.org, integration, "job-1", 9) },
+		"another org":      func() (*snapshot.Reader, error) { return e.Open(t.Context(), org.NewID(), integration, "job-1", 1) },
+		"a path":           func() (*snapshot.Reader, error) { return e.Open(t.Context(), e.org, integration, "../x", 1) },
+	} {
+		if _, err := open(); !errors.Is(err, snapshot.ErrGone) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+// A Put whose answer was lost is sent again.
+func TestPutAgain(t *testing.T) {
+	e := newEnv(t)
+	b := e.build(t, roster.Batch{Users: []roster.User{user("a@x.se")}})
+	next, err := b.Finish(t.Context(), e.latest(t), options(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := next.Put(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := next.Put(t.Context())
+	if d := cmp.Diff(first, second); err != nil || d != "" {
+		t.Errorf("error %v, (-first +second)\n%s", err, d)
+	}
+}
+
+// Ten times the users take at most 1.3 times the memory.
+func TestMemoryDoesNotDependOnTheInput(t *testing.T) {
+	e := newEnv(t)
+	var rev int64
+	run := func(n int) func() {
+		return func() {
+			rev++
+			b := e.build(t)
+			for batch := range generate(n, true, fmt.Sprint(rev)) {
+				add(t, b, batch)
+			}
+			e.commit(t, b, options(rev))
+		}
+	}
+	run(100_000)()
+	small := peak(run(100_000))
+	run(400_000)()
+	large := peak(run(400_000))
+	t.Logf("%d MB and %d MB", small>>20, large>>20)
+	if large > small+small*3/10+8<<20 {
+		t.Errorf("100,000 users take %d MB, 400,000 %d MB", small>>20, large>>20)
+	}
+}
