@@ -30,8 +30,8 @@ func S3(t testing.TB) string {
 	return gw.endpoint
 }
 
-// S3Client is a client of it, as it comes from the SDK, but with buckets in the
-// path: there is no name service for them on loopback.
+// S3Client is a client of it as package config makes them, checksums and all, but
+// with buckets in the path: there is no name service for them on loopback.
 func S3Client(t testing.TB, with ...func(*s3.Options)) *s3.Client {
 	t.Helper()
 	return s3.New(s3.Options{
@@ -39,6 +39,9 @@ func S3Client(t testing.TB, with ...func(*s3.Options)) *s3.Client {
 		BaseEndpoint: aws.String(S3(t)),
 		Credentials:  credentials.NewStaticCredentialsProvider("local", "local-secret", ""),
 		UsePathStyle: true,
+
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 	}, with...)
 }
 

@@ -27,7 +27,7 @@ func translate(ctx context.Context, op, key string, err error) error {
 // readError is translate for reads of one object.
 func readError(ctx context.Context, op, key string, err error) error {
 	switch {
-	case status(err) == http.StatusNotFound && code(err) != "NoSuchBucket":
+	case status(err) == http.StatusNotFound:
 		return fmt.Errorf("%w: %s", blob.ErrNotFound, key)
 	case status(err) == http.StatusPreconditionFailed:
 		return fmt.Errorf("%w: %s", blob.ErrChanged, key)

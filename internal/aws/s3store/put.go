@@ -96,6 +96,9 @@ func (p *put) inParts(ctx context.Context, first *bytes.Buffer, body io.Reader) 
 		Key:         &p.key,
 		ContentType: &p.contentType,
 		Metadata:    map[string]string{idKey: p.id},
+		// Said here, with each part and at the end: S3 then checks every byte, and
+		// refuses an end that names checksums it was not told of at the beginning.
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
 	})
 	if err != nil {
 		return blob.Info{}, translate(ctx, "put", p.key, err)
@@ -168,6 +171,8 @@ func (p *put) sendPart(ctx context.Context, upload *string, number int32, data [
 		UploadId:   upload,
 		PartNumber: &number,
 		Body:       bytes.NewReader(data),
+
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
 	})
 	if err != nil {
 		return types.CompletedPart{}, translate(ctx, "put", p.key, err)

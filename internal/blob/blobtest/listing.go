@@ -70,7 +70,13 @@ func testListBesideWrites(t *testing.T, s Subject) {
 	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
-	wg.Go(func() { churn(t, s.Store, stop) })
+	for who := range 3 {
+		folder := "l/new"
+		if s.KeysArePaths { // a folder that another empties may be refused
+			folder = fmt.Sprintf("l/new%d", who)
+		}
+		wg.Go(func() { churn(t, s.Store, folder, who, stop) })
+	}
 	for range 20 {
 		got := list(t, s, "l/")
 		if !slices.IsSorted(got) {
@@ -85,15 +91,16 @@ func testListBesideWrites(t *testing.T, s Subject) {
 	wg.Wait()
 }
 
-// churn puts and deletes, folders with them, until told to stop.
-func churn(t *testing.T, store blob.Store, stop chan struct{}) {
+// churn puts and deletes until told to stop. The folder comes and goes with what
+// it holds, also of the others who churn.
+func churn(t *testing.T, store blob.Store, folder string, who int, stop chan struct{}) {
 	for i := 0; ; i = (i + 1) % 20 {
 		select {
 		case <-stop:
 			return
 		default:
 		}
-		for _, key := range []string{fmt.Sprintf("l/%02d/brief", i), fmt.Sprintf("l/%02d-new/brief", i)} {
+		for _, key := range []string{fmt.Sprintf("l/%02d/brief%d", i, who), fmt.Sprintf("%s/brief%d", folder, who)} {
 			if _, err := store.Put(t.Context(), key, "text/plain", strings.NewReader("y")); err != nil {
 				t.Error(err)
 			}

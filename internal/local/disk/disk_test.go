@@ -1,7 +1,6 @@
 package disk_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -226,6 +225,29 @@ func TestDeleteRemovesEmptyFolders(t *testing.T) {
 	}
 }
 
+// A folder that is removed as empty must not go between its making and the first
+// file of another put.
+func TestPutBesideDeleteInOneFolder(t *testing.T) {
+	s := serve(t, t.TempDir(), newClock())
+	var wg sync.WaitGroup
+	for who := range 4 {
+		wg.Go(func() {
+			key := fmt.Sprintf("folder/%d", who)
+			for range 500 {
+				if _, err := s.Put(t.Context(), key, "text/plain", strings.NewReader("x")); err != nil {
+					t.Error(err)
+					return
+				}
+				if err := s.Delete(t.Context(), key); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func TestSignedPutTooLarge(t *testing.T) {
 	dir := t.TempDir()
 	s := serve(t, dir, newClock(), disk.MaxPut(10))
@@ -294,24 +316,4 @@ func TestErrorsAreS3s(t *testing.T) {
 	if w.Code != 403 || !strings.HasPrefix(w.Body.String(), want) || w.Header().Get("Content-Type") != "application/xml" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-}
-
-func Example() {
-	dir, err := os.MkdirTemp("", "muster-")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	s, err := disk.Open(dir, func() string { return "http://127.0.0.1:3000" }, time.Now)
-	if err != nil {
-		panic(err)
-	}
-	ctx := context.Background()
-	info, err := s.Put(ctx, "uploads/plan.csv", "text/csv", strings.NewReader("a,b\n"))
-	fmt.Println(info.Size, err)
-	_, err = s.Put(ctx, "uploads/plan.csv", "text/csv", strings.NewReader("c,d\n"))
-	fmt.Println(err)
-	// Output:
-	// 4 <nil>
-	// blob: key is taken: uploads/plan.csv
 }
