@@ -14,7 +14,7 @@
 // before it is registered): that is what versions are for.
 //
 // Keys are slash-separated, made through an org.ID by the services, and never
-// begin or end with a slash or hold ".." or an empty segment. Deletion by age is
-// the bucket's (or, on a laptop, the sweep's) work. The adapters (local/disk,
+// begin or end with a slash or hold "..", an empty segment, a backslash or a
+// control character (CheckKey). Deletion by age is the bucket's (or, on a laptop, the sweep's) work. The adapters (local/disk,
 // aws/s3store) pass blobtest.Run.
 package blob

@@ -1,6 +1,9 @@
 package blob
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 const (
 	// chunkSize is one ranged read. On S3 a read costs some 20 ms before its
@@ -63,7 +66,7 @@ func (r *reader) fetch(buf []byte) {
 // notEOF is for a range that lies within the object and came up short: io.EOF
 // would pass for the end of the stream.
 func notEOF(err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

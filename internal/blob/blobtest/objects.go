@@ -42,7 +42,7 @@ func wantRanges(t *testing.T, o blob.Object, body []byte) {
 		p := make([]byte, r.n)
 		n, err := o.ReadAt(p, int64(r.off))
 		wantBytes(t, fmt.Sprintf("range %d+%d of %d", r.off, r.n, size), p[:n], want)
-		if full := n == r.n; full && err != nil && err != io.EOF || !full && err != io.EOF {
+		if full, eof := n == r.n, errors.Is(err, io.EOF); full && err != nil && !eof || !full && !eof {
 			t.Errorf("range %d+%d of %d: %d bytes and %v", r.off, r.n, size, n, err)
 		}
 	}

@@ -184,7 +184,7 @@ func TestOpenFileKeepsItsBytes(t *testing.T) {
 	}
 	put(t, s, "k", "new bytes")
 	p := make([]byte, 9)
-	if _, err := o.ReadAt(p, 0); err != nil && err != io.EOF || string(p) != "old bytes" {
+	if _, err := o.ReadAt(p, 0); err != nil && !errors.Is(err, io.EOF) || string(p) != "old bytes" {
 		t.Errorf("%q, %v", p, err)
 	}
 }
