@@ -32,7 +32,7 @@ type usersInput struct {
 
 type usersOutput struct {
 	Body struct {
-		Users      []user `json:"users" nullable:"false"` // the first array of the answer, and the only one at its top: clients look for that
+		Users      []user `json:"users"` // the first array of the answer, and the only one at its top: clients look for that
 		Count      int    `json:"count" doc:"Users in this answer"`
 		Total      int64  `json:"total" doc:"Users that fit status and q, on all pages"`
 		NextCursor string `json:"nextCursor,omitempty" doc:"Absent on the last page"`
@@ -53,9 +53,9 @@ type user struct {
 	AppName                  string        `json:"appName"`
 	AppAccountName           string        `json:"appAccountName"`
 	IDAppAccount             int32         `json:"idAppAccount"`
-	Sources                  []string      `json:"sources" nullable:"false"`
+	Sources                  []string      `json:"sources"`
 	CreationTime             time.Time     `json:"creationTime" doc:"When the user was first seen"`
-	Licenses                 []userLicense `json:"licenses" nullable:"false"`
+	Licenses                 []userLicense `json:"licenses"`
 	NumberOfInactiveLicenses int           `json:"numberOfInactiveLicenses"`
 }
 
