@@ -131,21 +131,13 @@ func refusal(err error, pointers map[string]string) error {
 	case errors.Is(err, upload.ErrNotUploaded):
 		return invalid(api.Fault{Pointer: "/path", Detail: "has no file: PUT it to the url that came with this filePath, and look at the answer to that"})
 	}
-	if faults := faultsOf(err, pointers); faults != nil {
-		return invalid(faults[0], faults[1:]...)
+	var bad *upload.Invalid
+	if !errors.As(err, &bad) {
+		return err
 	}
-	return err
-}
-
-// faultsOf gathers every *upload.Invalid that was joined in err.
-func faultsOf(err error, pointers map[string]string) (faults []api.Fault) {
-	switch e := err.(type) {
-	case *upload.Invalid:
-		return []api.Fault{{Pointer: pointers[e.Field], Detail: e.Detail}}
-	case interface{ Unwrap() []error }:
-		for _, one := range e.Unwrap() {
-			faults = append(faults, faultsOf(one, pointers)...)
-		}
+	faults := make([]api.Fault, len(bad.Faults))
+	for i, f := range bad.Faults {
+		faults[i] = api.Fault{Pointer: pointers[f.Field], Detail: f.Detail}
 	}
-	return faults
+	return invalid(faults[0], faults[1:]...)
 }

@@ -63,7 +63,7 @@ const maxClashes = 1000
 // exactly this content type, for URLTTL; and the path by which Register knows
 // them. No path is issued twice to an org. *Invalid.
 func (s *Store) IssueURL(ctx context.Context, o org.ID, name, contentType string) (url, filePath string, err error) {
-	if err := errors.Join(checkName(name), checkContentType(contentType)); err != nil {
+	if err := invalid(checkName(name), checkContentType(contentType)); err != nil {
 		return "", "", err
 	}
 	at, err := s.issue(ctx, o, name)
@@ -124,27 +124,31 @@ func (s *Store) putOnce(ctx context.Context, key string, body []byte) (blob.Info
 	return obj.Info(), obj.Close()
 }
 
-func checkName(name string) error {
+func checkName(name string) *Fault {
 	switch {
 	case name == "" || len(name) > MaxName:
-		return &Invalid{Field: "name", Detail: fmt.Sprintf("must have 1 to %d bytes", MaxName)}
+		return &Fault{Field: "name", Detail: fmt.Sprintf("must have 1 to %d bytes", MaxName)}
 	case strings.Contains(name, "/") || blob.CheckKey(name) != nil:
-		return &Invalid{Field: "name", Detail: `must be only a name: no folder, no "..", no control characters`}
+		return &Fault{Field: "name", Detail: `must be only a name: no folder, no "..", no control characters`}
 	}
 	return nil
 }
 
-func checkExtension(name string) error {
+// checkSmallName is the rule for the names of files that Put takes.
+func checkSmallName(name string) *Fault {
+	if f := checkName(name); f != nil {
+		return f
+	}
 	if slices.Contains(Extensions, strings.ToLower(path.Ext(name))) {
 		return nil
 	}
-	return &Invalid{Field: "name", Detail: "must end in one of " + strings.Join(Extensions, " ")}
+	return &Fault{Field: "name", Detail: "must end in one of " + strings.Join(Extensions, " ")}
 }
 
 // checkContentType keeps out what no HTTP client could repeat in its header.
-func checkContentType(t string) error {
+func checkContentType(t string) *Fault {
 	if t == "" || len(t) > MaxName || strings.TrimSpace(t) != t || strings.ContainsFunc(t, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return &Invalid{Field: "content_type", Detail: "must be the Content-Type that the PUT will have, in printable ASCII"}
+		return &Fault{Field: "content_type", Detail: "must be the Content-Type that the PUT will have, in printable ASCII"}
 	}
 	return nil
 }

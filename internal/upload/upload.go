@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"muster/internal/blob"
@@ -43,13 +44,37 @@ func (e *TooLarge) Error() string {
 	return fmt.Sprintf("upload: %d bytes, at most %d are taken", e.Size, e.Limit)
 }
 
-// Invalid says what is wrong with an argument, in words for whoever gave it.
-type Invalid struct {
+// Fault is what is wrong with one argument, in words for whoever gave it.
+type Fault struct {
 	Field  string // "name", "content_type" or "type"
 	Detail string // what is expected
 }
 
-func (e *Invalid) Error() string { return "upload: " + e.Field + " " + e.Detail }
+// Invalid says everything that is wrong with the arguments of a call.
+type Invalid struct{ Faults []Fault }
+
+func (e *Invalid) Error() string {
+	var b strings.Builder
+	b.WriteString("upload: invalid")
+	for _, f := range e.Faults {
+		b.WriteString("; " + f.Field + " " + f.Detail)
+	}
+	return b.String()
+}
+
+// invalid is an *Invalid of the faults that are not nil, or nil.
+func invalid(faults ...*Fault) error {
+	e := &Invalid{}
+	for _, f := range faults {
+		if f != nil {
+			e.Faults = append(e.Faults, *f)
+		}
+	}
+	if e.Faults == nil {
+		return nil
+	}
+	return e
+}
 
 // Type is what a file is for; the words are the wire's.
 type Type string
@@ -109,7 +134,7 @@ func counterKey(o org.ID) table.Key { return o.Key("UPLOAD", "COUNTER") }
 // org. The same path again makes another file, of what lies there by then.
 // *Invalid, ErrUnknownPath, ErrNotUploaded, *TooLarge.
 func (s *Store) Register(ctx context.Context, o org.ID, path string, t Type) (File, error) {
-	if err := checkType(t); err != nil {
+	if err := invalid(checkType(t)); err != nil {
 		return File{}, err
 	}
 	at, err := s.issued(ctx, o, path)
@@ -134,7 +159,7 @@ func (s *Store) Register(ctx context.Context, o org.ID, path string, t Type) (Fi
 // Put stores a small file and registers it. Its name must end in one of Extensions.
 // *Invalid, *TooLarge.
 func (s *Store) Put(ctx context.Context, o org.ID, name string, t Type, body []byte) (File, error) {
-	if err := errors.Join(checkName(name), checkExtension(name), checkType(t)); err != nil {
+	if err := invalid(checkSmallName(name), checkType(t)); err != nil {
 		return File{}, err
 	}
 	if len(body) > MaxSmall {
@@ -213,9 +238,9 @@ func (s *Store) Open(ctx context.Context, f File) (blob.Object, error) {
 	return obj, nil
 }
 
-func checkType(t Type) error {
+func checkType(t Type) *Fault {
 	if slices.Contains(Types, t) {
 		return nil
 	}
-	return &Invalid{Field: "type", Detail: "must be one of attachment, expenseReport, customIntegrationData, plugin"}
+	return &Fault{Field: "type", Detail: "must be one of attachment, expenseReport, customIntegrationData, plugin"}
 }

@@ -195,7 +195,7 @@ func TestNames(t *testing.T) {
 	} {
 		_, _, err := s.IssueURL(t.Context(), acme, name, "application/json")
 		var invalid *upload.Invalid
-		if ok && err != nil || !ok && (!errors.As(err, &invalid) || invalid.Field != "name") {
+		if ok && err != nil || !ok && (!errors.As(err, &invalid) || invalid.Faults[0].Field != "name") {
 			t.Errorf("%q: %v, want accepted %t", name, err, ok)
 		}
 	}
@@ -215,7 +215,7 @@ func TestContentTypes(t *testing.T) {
 		url, _, err := s.IssueURL(t.Context(), acme, "a.json", contentType)
 		var invalid *upload.Invalid
 		if !ok {
-			if !errors.As(err, &invalid) || invalid.Field != "content_type" {
+			if !errors.As(err, &invalid) || invalid.Faults[0].Field != "content_type" {
 				t.Errorf("%q: %v, want refused", contentType, err)
 			}
 			continue
@@ -293,7 +293,7 @@ func TestRegisterLimits(t *testing.T) {
 	}
 	_, path := issue(t, s, acme, "users.json")
 	var invalid *upload.Invalid
-	if _, err := s.Register(t.Context(), acme, path, "logo"); !errors.As(err, &invalid) || invalid.Field != "type" {
+	if _, err := s.Register(t.Context(), acme, path, "logo"); !errors.As(err, &invalid) || invalid.Faults[0].Field != "type" {
 		t.Errorf("unknown type: %v", err)
 	}
 }
@@ -327,7 +327,7 @@ func TestPut(t *testing.T) {
 					t.Errorf("%v, want *TooLarge", err)
 				}
 			case tc.field != "":
-				if !errors.As(err, &invalid) || invalid.Field != tc.field {
+				if !errors.As(err, &invalid) || invalid.Faults[0].Field != tc.field {
 					t.Errorf("%v, want %s refused", err, tc.field)
 				}
 			case err != nil:
