@@ -47,17 +47,29 @@ func generate(n int, shuffled bool, version string) iter.Seq[roster.Batch] {
 	}
 }
 
-// peak watches what the process holds while f runs: live heap with its overhead,
-// as the runtime accounts for it.
-func peak(f func()) (bytes uint64) {
+// peak is the most memory that the process holds while f runs, as the runtime
+// accounts for it; live the most that is in use after a collection.
+func peak(f func()) uint64 {
+	return watch(f, func(s []metrics.Sample) uint64 { return s[0].Value.Uint64() - s[1].Value.Uint64() },
+		"/memory/classes/total:bytes", "/memory/classes/heap/released:bytes")
+}
+
+func live(f func()) uint64 {
+	return watch(f, func(s []metrics.Sample) uint64 { return s[0].Value.Uint64() }, "/gc/heap/live:bytes")
+}
+
+func watch(f func(), value func([]metrics.Sample) uint64, names ...string) (most uint64) {
 	debug.FreeOSMemory()
+	samples := make([]metrics.Sample, len(names))
+	for i, n := range names {
+		samples[i].Name = n
+	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 		for {
-			metrics.Read(s)
-			bytes = max(bytes, s[0].Value.Uint64()-s[1].Value.Uint64())
+			metrics.Read(samples)
+			most = max(most, value(samples))
 			select {
 			case <-stop:
 				return
@@ -68,7 +80,7 @@ func peak(f func()) (bytes uint64) {
 	f()
 	close(stop)
 	wg.Wait()
-	return bytes
+	return most
 }
 
 func BenchmarkSync(b *testing.B) {

@@ -305,7 +305,8 @@ func TestPutAgain(t *testing.T) {
 	}
 }
 
-// Ten times the users take at most 1.3 times the memory.
+// Eight times the users hold at most 1.3 times the memory. What the collector has
+// not yet fetched is left out here; BenchmarkSync reports the process's peak.
 func TestMemoryDoesNotDependOnTheInput(t *testing.T) {
 	e := newEnv(t)
 	var rev int64
@@ -319,12 +320,9 @@ func TestMemoryDoesNotDependOnTheInput(t *testing.T) {
 			e.commit(t, b, options(rev))
 		}
 	}
-	run(100_000)()
-	small := peak(run(100_000))
-	run(400_000)()
-	large := peak(run(400_000))
-	t.Logf("%d MB and %d MB", small>>20, large>>20)
-	if large > small+small*3/10+8<<20 {
-		t.Errorf("100,000 users take %d MB, 400,000 %d MB", small>>20, large>>20)
+	few, many := live(run(100_000)), live(run(800_000))
+	t.Logf("%d MB and %d MB", few>>20, many>>20)
+	if many > few+few*3/10 {
+		t.Errorf("100,000 users hold %d MB, 800,000 hold %d MB", few>>20, many>>20)
 	}
 }
