@@ -68,27 +68,30 @@ func Collect(ctx context.Context, t table.Table, now time.Time, deleters map[Kin
 	n := 0
 	for shard := range Shards {
 		for row, err := range t.List(ctx, part(shard), table.Query{To: now.UTC().Add(time.Second).Format(dueFormat)}) {
+			gone := false
 			if err == nil {
-				err = collect(ctx, t, row, deleters)
+				gone, err = collect(ctx, t, row, deleters)
 			}
 			if err != nil {
 				failed = append(failed, err)
-				continue
 			}
-			n++
+			if gone {
+				n++
+			}
 		}
 	}
 	return n, errors.Join(failed...)
 }
 
-func collect(ctx context.Context, t table.Table, row table.Row, deleters map[Kind]Deleter) error {
+// collect deletes one thing and its row. gone: the thing is no longer there.
+func collect(ctx context.Context, t table.Table, row table.Row, deleters map[Kind]Deleter) (gone bool, err error) {
 	var it Item
 	if err := row.Decode(&it); err != nil {
-		return err
+		return false, err
 	}
 	del, ok := deleters[it.Kind]
 	if !ok {
-		return fmt.Errorf("garbage: nothing here deletes a %s", it.Kind)
+		return false, fmt.Errorf("garbage: nothing here deletes a %s", it.Kind)
 	}
 	version := row.Version
 	if !it.Deleting {
@@ -99,24 +102,24 @@ func collect(ctx context.Context, t table.Table, row table.Row, deleters map[Kin
 		err := t.Write(ctx, w)
 		var c *table.Conflict
 		if errors.As(err, &c) {
-			return nil // forgotten meanwhile, or another collector has it
+			return false, nil // forgotten meanwhile, or another collector has it
 		}
 		if err != nil {
-			return fmt.Errorf("garbage: marking %s %s: %w", it.Kind, it.Ref, err)
+			return false, fmt.Errorf("garbage: marking %s %s: %w", it.Kind, it.Ref, err)
 		}
 		version = w.Version
 	}
 	if err := del(ctx, it.Ref); err != nil {
-		return fmt.Errorf("garbage: deleting %s %s: %w", it.Kind, it.Ref, err)
+		return false, fmt.Errorf("garbage: deleting %s %s: %w", it.Kind, it.Ref, err)
 	}
 	// If we stop here: the thing is gone, its row is not; the next Collect deletes
 	// nothing and then the row (TestCollectStopsAnywhere).
-	err := t.Write(ctx, table.Delete(row.Key, table.Version(version)))
+	err = t.Write(ctx, table.Delete(row.Key, table.Version(version)))
 	var c *table.Conflict
 	if err != nil && !errors.As(err, &c) {
-		return fmt.Errorf("garbage: forgetting %s %s: %w", it.Kind, it.Ref, err)
+		return true, fmt.Errorf("garbage: forgetting %s %s: %w", it.Kind, it.Ref, err)
 	}
-	return nil
+	return true, nil
 }
 
 // List yields every entry's item, due or not, for those who check the state.

@@ -60,7 +60,8 @@ func (s *Store) Tick(ctx context.Context, t Tick) (*Run, error) {
 	j := s.newJob(t.Org, t.Integration, TickID(t.Trigger, t.Revision, t.ScheduledAt), Input{
 		Kind: InputTrigger, Trigger: t.Trigger, Revision: t.Revision, ScheduledAt: t.ScheduledAt.UTC(),
 	})
-	for {
+	// Each round but the last finds that another job ended since the one before.
+	for range claimRounds {
 		run, err := s.claim(ctx, j)
 		var busy *lease.Busy
 		var taken *table.Conflict
@@ -76,7 +77,10 @@ func (s *Store) Tick(ctx context.Context, t Tick) (*Run, error) {
 			return nil, err
 		}
 	}
+	return nil, fmt.Errorf("job: tick %s: integration %s changed hands %d times meanwhile: %w", j.ID, j.Integration, claimRounds, table.ErrUnavailable)
 }
+
+const claimRounds = 16
 
 // queue writes the job of a tick that met a busy integration. It answers false
 // where the integration became free meanwhile.

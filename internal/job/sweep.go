@@ -66,20 +66,15 @@ func (s *Store) sweep(ctx context.Context, row table.Row, swept *Swept) error {
 	now := s.Now()
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && j.Status.Terminal():
-		s.Log.ErrorContext(ctx, "running row of a job that is over", slog.String("job", id.String()))
-		swept.Tidied++
-		return s.Table.Write(ctx, table.Delete(row.Key, table.Version(row.Version)))
+		return s.tidy(ctx, row, swept)
 	case err != nil:
 		return err
 	case removed:
-		swept.Ended++
-		return s.endAs(ctx, j, version, IntegrationRemoved, "the integration was removed while the job waited or ran")
+		return s.endAs(ctx, j, version, swept, IntegrationRemoved, "the integration was removed while the job waited or ran")
 	case j.Status == Requeued:
 		return s.startWaiting(ctx, j, version, seen, swept)
 	case seen.Job != j.ID.String():
-		s.Log.ErrorContext(ctx, "live job without the lease", slog.String("job", id.String()), slog.String("lease_job", seen.Job))
-		swept.Ended++
-		return s.endAs(ctx, j, version, WorkerLost, "the job lost its integration", seen.Unchanged())
+		return s.endAs(ctx, j, version, swept, WorkerLost, "the job lost its integration", seen.Unchanged())
 	case j.Status == Pending && !seen.Expired(now):
 		if now.Sub(j.PendingAt) >= resend {
 			swept.Resent++
@@ -90,20 +85,30 @@ func (s *Store) sweep(ctx context.Context, row table.Row, swept *Swept) error {
 		return nil // alive
 	case j.Restarts >= MaxRestarts:
 		free, _ := seen.Raise("", time.Time{})
-		swept.Ended++
 		if !j.CommittedAt.IsZero() {
-			return s.endAs(ctx, j, version, ApplyIncomplete, "the snapshot is committed; its worker was lost three times while serving the targets, which the next run goes on with", free)
+			return s.endAs(ctx, j, version, swept, ApplyIncomplete, "the snapshot is committed; its worker was lost three times while serving the targets, which the next run goes on with", free)
 		}
-		return s.endAs(ctx, j, version, WorkerLost, "its worker was lost three times before the commit; nothing was changed", free)
+		return s.endAs(ctx, j, version, swept, WorkerLost, "its worker was lost three times before the commit; nothing was changed", free)
 	}
-	swept.Restarted++
 	j.Restarts++
 	j.Checkpoint = nil
-	return s.restart(ctx, j, version, seen)
+	return s.restart(ctx, j, version, seen, &swept.Restarted)
 }
 
-// restart gives the lease to the job's next worker and sends its start.
-func (s *Store) restart(ctx context.Context, j Job, version string, seen lease.Seen, with ...table.Write) error {
+// tidy removes a running row that no live job has. A job that ended after the row
+// was listed has removed it itself, which is no error; one that stayed is ours.
+func (s *Store) tidy(ctx context.Context, row table.Row, swept *Swept) error {
+	// If we stop here: a row less that says nothing (TestSweepTidiesUp).
+	if err := s.Table.Write(ctx, table.Delete(row.Key, table.Version(row.Version))); err != nil {
+		return fmt.Errorf("job: tidying the running row of %s: %w", row.Sort, err)
+	}
+	swept.Tidied++
+	s.Log.ErrorContext(ctx, "a job that is over had a running row", slog.String("job", row.Sort))
+	return nil
+}
+
+// restart gives the lease to the job's next worker, sends its start and counts it.
+func (s *Store) restart(ctx context.Context, j Job, version string, seen lease.Seen, count *int, with ...table.Write) error {
 	now := s.Now().UTC()
 	j.Status, j.PendingAt = Pending, now
 	raised, token := seen.Raise(j.ID.String(), now.Add(lease.ParkedTTL))
@@ -112,21 +117,24 @@ func (s *Store) restart(ctx context.Context, j Job, version string, seen lease.S
 	if err := s.Table.Write(ctx, append(with, raised, save(j, version))...); err != nil {
 		return fmt.Errorf("job: restarting %s: %w", j.ID, err)
 	}
+	*count++
 	s.send(ctx, Start{Org: j.Org, Job: j.ID, Token: token})
 	return nil
 }
 
 // endAs ends a job that nobody works on.
-func (s *Store) endAs(ctx context.Context, j Job, version string, r Reason, message string, with ...table.Write) error {
+func (s *Store) endAs(ctx context.Context, j Job, version string, swept *Swept, r Reason, message string, with ...table.Write) error {
 	if j.Status == Requeued {
 		with = append(with, table.Delete(waitingKey(j.Org, j.Integration, j.Input.Trigger), table.Any))
 	}
 	j.end(Failed, r, message, s.Now())
-	s.Log.ErrorContext(ctx, "job ended by the sweep", slog.String("org", j.Org.String()), slog.String("job", j.ID.String()), slog.String("reason", string(r)))
 	// If we stop here: the job is over and the integration free (TestI4_ThreeDeaths).
 	if err := s.Table.Write(ctx, append(append(with, save(j, version)), closing(j)...)...); err != nil {
 		return fmt.Errorf("job: ending %s: %w", j.ID, err)
 	}
+	swept.Ended++
+	s.Log.ErrorContext(ctx, "job ended by the sweep", slog.String("org", j.Org.String()), slog.String("job", j.ID.String()),
+		slog.String("reason", string(r)), slog.String("message", message))
 	return nil
 }
 
@@ -140,8 +148,7 @@ func (s *Store) startWaiting(ctx context.Context, j Job, version string, seen le
 	if err != nil || oldest != j.ID {
 		return err
 	}
-	swept.Started++
-	return s.restart(ctx, j, version, seen, table.Delete(row.Key, table.Version(row.Version)))
+	return s.restart(ctx, j, version, seen, &swept.Started, table.Delete(row.Key, table.Version(row.Version)))
 }
 
 // oldestWaiting is the requeued job that was due first: a tick's id begins with

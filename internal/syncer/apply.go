@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"muster/internal/job"
+	"muster/internal/lease"
 	"muster/internal/org"
 	"muster/internal/snapshot"
 	"muster/internal/table"
@@ -38,10 +39,11 @@ func markKey(o org.ID, integration, mapping string) table.Key {
 
 // Pass is one apply's way to write, under the lease of its job.
 type Pass struct {
-	run  *job.Run
-	key  table.Key
-	mark mark
-	cond table.Cond
+	run   *job.Run
+	table table.Table
+	key   table.Key
+	mark  mark
+	cond  table.Cond
 }
 
 // Held answers lease.ErrLost unless the job's lease is ours now: to be asked
@@ -58,17 +60,28 @@ func (p *Pass) move(ctx context.Context, to mark, ws []table.Write) error {
 	w := table.Put(p.key, to, p.cond)
 	// If we stop here: the target has what the mark says, or more; what it has more
 	// is sent again (TestI4_KilledAtEveryWrite).
-	if err := p.run.Write(ctx, append(ws[:len(ws):len(ws)], w)...); err != nil {
+	err := p.run.Write(ctx, append(ws[:len(ws):len(ws)], w)...)
+	if err != nil && !p.wrote(ctx, err, w) {
 		return err
 	}
 	p.mark, p.cond = to, table.Version(w.Version)
 	return nil
 }
 
+// wrote reports whether a write that failed was done all the same, its answer
+// lost: then the mark has the version that only this write could give it.
+func (p *Pass) wrote(ctx context.Context, err error, w table.Write) bool {
+	if errors.Is(err, lease.ErrLost) {
+		return false
+	}
+	row, err := p.table.Get(ctx, p.key)
+	return err == nil && row.Version == w.Version
+}
+
 // pass reads a target's mark.
 func (w *worker) pass(ctx context.Context, t Target) (*Pass, error) {
 	j := w.run.Job()
-	p := &Pass{run: w.run, key: markKey(j.Org, j.Integration, t.Mapping()), cond: table.Absent}
+	p := &Pass{run: w.run, table: w.Table, key: markKey(j.Org, j.Integration, t.Mapping()), cond: table.Absent}
 	row, err := w.Table.Get(ctx, p.key)
 	if errors.Is(err, table.ErrNotFound) {
 		return p, nil

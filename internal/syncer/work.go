@@ -78,7 +78,7 @@ func (s *Syncer) work(ctx context.Context, run *job.Run, until time.Time, checkp
 		err = lease.ErrLost
 	case errors.Is(err, lease.ErrLost), ctx.Err() != nil:
 		// Somebody else has it, or this process ends at once: the sweep finds it.
-	case errors.Is(err, errYield), errors.Is(context.Cause(soft), errYield):
+	case errors.Is(err, errYield):
 		err = w.park(ctx)
 	default:
 		err = w.fail(ctx, err)
@@ -121,6 +121,14 @@ func (s *Syncer) budget(ctx context.Context, until time.Time, wait bool) (<-chan
 	return asked, soft, func() { cancel(nil); <-done; timer.Stop() }
 }
 
+// interrupted is why ctx ended, if it did: whatever failed then failed of that.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 func (w *worker) do(ctx, soft context.Context) error {
 	j := w.run.Job()
 	targets, err := w.Integrations.Targets(ctx, j)
@@ -136,7 +144,7 @@ func (w *worker) do(ctx, soft context.Context) error {
 	err = w.apply(soft, targets)
 	w.report.Timings.Apply += w.since(began)
 	if err != nil {
-		return err
+		return interrupted(soft, err)
 	}
 	return w.run.Close(ctx, job.Completed, "", "", w.report)
 }
@@ -144,11 +152,11 @@ func (w *worker) do(ctx, soft context.Context) error {
 // load reads the source and commits what it says.
 func (w *worker) load(ctx, soft context.Context, targets []Target) error {
 	if err := w.begin(soft); err != nil {
-		return err
+		return interrupted(soft, err)
 	}
 	if !w.complete {
 		if err := w.read(soft); err != nil {
-			return err
+			return interrupted(soft, err)
 		}
 	}
 	return w.commit(ctx, soft, targets)
@@ -160,17 +168,19 @@ func (w *worker) begin(ctx context.Context) (err error) {
 	w.report = job.Report{}
 	if j.Checkpoint != nil {
 		var cp checkpoint
-		if err := json.Unmarshal(j.Checkpoint, &cp); err == nil && cp.Format == checkpointFormat {
+		if err = json.Unmarshal(j.Checkpoint, &cp); err == nil && cp.Format == checkpointFormat {
 			w.builder, err = w.Snapshots.Resume(ctx, j.Org, j.Integration, cp.State)
 			if err == nil {
 				w.cursor, w.complete, w.report.Timings = cp.Cursor, cp.Complete, cp.Timings
 				return nil
 			}
-			if !errors.Is(err, snapshot.ErrFormat) && !errors.Is(err, snapshot.ErrGone) {
+			// Of another version, cleared away by its age, or damaged: none of that
+			// gets better, and the source is still there.
+			if !errors.Is(err, snapshot.ErrFormat) && !errors.Is(err, blob.ErrNotFound) && !errors.Is(err, snapshot.ErrCorrupt) {
 				return err
 			}
 		}
-		w.Log.WarnContext(ctx, "checkpoint is not of this version; the read begins anew", slog.String("job", j.ID.String()))
+		w.Log.WarnContext(ctx, "checkpoint is of no use; the read begins anew", slog.String("job", j.ID.String()), slog.Any("error", err))
 	}
 	w.builder, err = w.Snapshots.Build(j.Org, j.Integration)
 	return err
@@ -180,7 +190,7 @@ func (w *worker) begin(ctx context.Context) (err error) {
 func (w *worker) read(ctx context.Context) error {
 	source, err := w.Integrations.Source(ctx, w.run.Job())
 	if err != nil {
-		return err
+		return &sourceError{err}
 	}
 	began, sorting := w.Now(), time.Duration(0)
 	defer func() {
@@ -189,7 +199,7 @@ func (w *worker) read(ctx context.Context) error {
 	}()
 	for batch, err := range source.Read(ctx, w.cursor) {
 		if err != nil {
-			return err
+			return &sourceError{err}
 		}
 		added := w.Now()
 		if err := w.builder.Add(ctx, batch); err != nil {
@@ -239,16 +249,18 @@ func (w *worker) commit(ctx, soft context.Context, targets []Target) error {
 	})
 	w.report.Timings.Merge += w.since(began)
 	if err != nil {
-		return err
+		return interrupted(soft, err)
 	}
 	w.report.Counts, w.report.WouldRemove, w.report.Live = next.Counts, next.WouldRemove, next.Live
 	w.problems(next.Problems, next.ProblemCounts)
-	if !j.Input.AllowRemovals && settings.Guard.Stops(next.WouldRemove, next.Live) {
-		return &stop{job.TooManyRemovals, fmt.Sprintf("the run would remove %d of %d users; nothing was changed. If that is right, run it again with allow_removals=true", next.WouldRemove, next.Live)}
-	}
 	began = w.Now()
 	if err := w.putProblems(ctx, next.Problems); err != nil {
 		return err
+	}
+	if !j.Input.AllowRemovals {
+		if err := settings.Guard.judge(next); err != nil {
+			return err
+		}
 	}
 	ws, err := w.putSnapshot(ctx, last, next)
 	if err != nil {
@@ -338,6 +350,27 @@ func (w *worker) park(ctx context.Context) error {
 	return w.run.Park(ctx, cp, job.Report{})
 }
 
+// judge is the removal guard, and what it would be absurd to ask it about: that
+// nobody at all is left says more of the source than of the people, however few.
+func (g Guard) judge(next *snapshot.Next) error {
+	const lift = "nothing was changed. If that is right, run it again with allow_removals=true"
+	switch {
+	case next.WouldRemove == 0:
+		return nil
+	case next.Counts.Users.Valid == 0:
+		return &stop{job.TooManyRemovals, fmt.Sprintf("the source lists nobody, which would remove all of %d users; %s", next.WouldRemove, lift)}
+	case g.Stops(next.WouldRemove, next.Live):
+		return &stop{job.TooManyRemovals, fmt.Sprintf("the run would remove %d of %d users; %s", next.WouldRemove, next.Live, lift)}
+	}
+	return nil
+}
+
+// sourceError is an error of the source: its input is at fault, or it did not
+// come to its end.
+type sourceError struct{ error }
+
+func (e *sourceError) Unwrap() error { return e.error }
+
 // stop is the error of a run that ends for a reason of its own.
 type stop struct {
 	reason  job.Reason
@@ -350,7 +383,8 @@ func (s *stop) Error() string { return s.message }
 // its report; nothing of it is committed.
 func (w *worker) fail(ctx context.Context, err error) error {
 	reason, message := reasonOf(err, !w.run.Job().CommittedAt.IsZero())
-	if reason == job.Internal || reason == job.Unavailable || reason == job.ApplyIncomplete {
+	switch reason {
+	case job.Internal, job.Unavailable, job.ApplyIncomplete, job.SourceFailed:
 		w.Log.ErrorContext(ctx, "job failed", slog.String("job", w.run.Job().ID.String()), slog.Any("error", err))
 	}
 	var fault *roster.Fault
@@ -367,12 +401,17 @@ func (w *worker) fail(ctx context.Context, err error) error {
 // reasonOf says what an error means for the job, in words for whoever started it.
 func reasonOf(err error, committed bool) (job.Reason, string) {
 	var own *stop
+	var source *sourceError
 	var fault *roster.Fault
 	switch {
 	case errors.As(err, &own):
 		return own.reason, own.message
 	case committed:
 		return job.ApplyIncomplete, "the snapshot is committed; a target could not be served to the end, and the next run goes on with it"
+	case errors.Is(err, table.ErrUnavailable), errors.Is(err, blob.ErrUnavailable):
+		return job.Unavailable, "a store did not answer in time; nothing was changed, try again"
+	case !errors.As(err, &source):
+		return job.Internal, "the sync failed for a reason of ours; nothing was changed"
 	case errors.As(err, &fault):
 		return job.FileInvalid, fault.Message
 	case errors.Is(err, blob.ErrNotFound):
@@ -381,10 +420,8 @@ func reasonOf(err error, committed bool) (job.Reason, string) {
 		return job.FileChanged, "the uploaded file was replaced after it was registered; register it again"
 	case errors.Is(err, ErrNoSource):
 		return job.NoSource, "the integration has nothing that could be read for this"
-	case errors.Is(err, table.ErrUnavailable), errors.Is(err, blob.ErrUnavailable):
-		return job.Unavailable, "a store did not answer in time; nothing was changed, try again"
 	}
-	return job.Internal, "the sync failed for a reason of ours; nothing was changed"
+	return job.SourceFailed, "the source failed before all of it was read; nothing was changed"
 }
 
 func (w *worker) since(t time.Time) int64 { return w.Now().Sub(t).Milliseconds() }

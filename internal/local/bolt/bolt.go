@@ -38,17 +38,28 @@ type Table struct {
 
 var _ table.Table = (*Table)(nil)
 
+// Option changes how Open opens a file.
+type Option func(*bbolt.Options)
+
+// NoSync leaves it to the operating system when a commit reaches the disk: faster,
+// and lost where the machine stops. It is for tests.
+func NoSync(o *bbolt.Options) { o.NoSync = true }
+
 // Open opens the table in the file at path, and makes it, and its folder, where
 // there is none. Rows expire by the clock now. ErrLocked, at once, where another
 // process holds the file.
-func Open(path string, now func() time.Time) (*Table, error) {
+func Open(path string, now func() time.Time, opts ...Option) (*Table, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("bolt: folder of the table: %w", err)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+	o := bbolt.Options{
 		Timeout:      time.Millisecond, // shorter than one round of waiting: fails at once
 		FreelistType: bbolt.FreelistMapType,
-	})
+	}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	db, err := bbolt.Open(path, 0o600, &o)
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("bolt: %s: %w", path, ErrLocked)
 	}
