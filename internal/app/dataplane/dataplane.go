@@ -10,8 +10,6 @@ import (
 	"muster/internal/api"
 	"muster/internal/app"
 	"muster/internal/job"
-	"muster/internal/org"
-	"muster/internal/roster"
 	"muster/internal/snapshot"
 	"muster/internal/syncer"
 	"muster/internal/torii"
@@ -19,15 +17,15 @@ import (
 
 // Endpoints are those of this package, for the gateway, the OpenAPI document and
 // tests. A Lambda function names the one that it serves.
-var Endpoints = []func(*app.App) api.Route{PutServicesSyncCustom, GetAppsIDAppUsers}
+var Endpoints = []func(*app.App) api.Route{PutServicesSyncCustom, GetAppsIdappUsers}
 
 // PutServicesSyncCustom serves PUT /v1.0/services/sync/custom.
 func PutServicesSyncCustom(a *app.App) api.Route {
 	return torii.PutServicesSyncCustom(a.Integrations(), a.Uploads(), Syncer(a), a.Jobs(), a.Now)
 }
 
-// GetAppsIDAppUsers serves GET /v1.0/apps/{idApp}/users.
-func GetAppsIDAppUsers(a *app.App) api.Route {
+// GetAppsIdappUsers serves GET /v1.0/apps/{idApp}/users.
+func GetAppsIdappUsers(a *app.App) api.Route {
 	return torii.GetAppsIDAppUsers(a.Integrations(), rosters{snapshots(a)})
 }
 

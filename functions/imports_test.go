@@ -1,0 +1,121 @@
+package functions_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows say which of our packages each may import. What is not listed may
+// import none. An adapter knows its port and pure vocabulary, a family the api
+// and what it shows, and nobody but the mains knows a platform.
+var arrows = map[string]string{
+	"table": "", "blob": "", "roster": "", "catalog": "",
+	"org":         "table",
+	"lease":       "table",
+	"garbage":     "table",
+	"rosterfile":  "roster",
+	"job":         "blob lease org roster table",
+	"upload":      "blob org table",
+	"integration": "catalog job lease org table",
+	"snapshot":    "blob org roster table",
+	"syncer":      "blob garbage job lease org roster snapshot table",
+
+	"api":    "blob org table",
+	"health": "api",
+	"torii":  "api integration job lease org roster table upload",
+	"twine":  "api catalog integration job org roster",
+
+	"app":           "api blob garbage health integration job org table torii twine upload",
+	"app/dataplane": "api app blob integration job org roster rosterfile snapshot syncer torii upload",
+
+	"local/bolt":  "table",
+	"local/disk":  "blob",
+	"local":       "blob job local/bolt local/disk table",
+	"aws/dynamo":  "table",
+	"aws/s3store": "blob",
+	"aws/gateway": "api",
+	"aws":         "api app aws/dynamo aws/gateway aws/s3store blob job table",
+
+	"cmd/muster": "api app app/dataplane aws job local org rosterfile/rostergen",
+
+	// What only tests and benchmarks use.
+	"rosterfile/rostergen": "",
+	"table/tabletest":      "table",
+	"blob/blobtest":        "blob",
+	"syncer/syncertest":    "blob garbage job lease org roster snapshot table",
+	"emulator":             "aws/dynamo",
+	"e2e":                  "",
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T, args ...string) []listed {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, args...)...)
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var l listed
+		if err := d.Decode(&l); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+const ours = "muster/internal/"
+
+func TestPackagesImportWhatTheyMay(t *testing.T) {
+	for _, l := range list(t, "./internal/...") {
+		name := strings.TrimPrefix(l.ImportPath, ours)
+		may, known := arrows[name]
+		if !known {
+			t.Errorf("package %s is new: say in this test what it may import", name)
+			continue
+		}
+		for _, i := range l.Imports {
+			if i, is := strings.CutPrefix(i, ours); is && !slices.Contains(strings.Fields(may), i) {
+				t.Errorf("%s imports %s, which it may not", name, i)
+			}
+		}
+	}
+}
+
+// TestFunctionsLinkWhatTheyUse keeps Parquet and what makes a roster out of the
+// functions that open none, and the laptop out of all of them.
+func TestFunctionsLinkWhatTheyUse(t *testing.T) {
+	for _, l := range list(t, "./functions/...") {
+		roster := slices.Contains(l.Imports, ours+"app/dataplane")
+		for _, d := range l.Deps {
+			switch {
+			case strings.HasPrefix(d, ours+"local") || d == "go.etcd.io/bbolt":
+				t.Errorf("%s links %s", l.ImportPath, d)
+			case !roster && (d == "github.com/parquet-go/parquet-go" || d == ours+"snapshot" || d == ours+"syncer" || d == ours+"rosterfile"):
+				t.Errorf("%s opens no roster and links %s", l.ImportPath, d)
+			}
+		}
+	}
+}
+
+// TestParquetHasOneImporter keeps the format of a snapshot in one place.
+func TestParquetHasOneImporter(t *testing.T) {
+	for _, l := range list(t, "./...") {
+		for _, i := range l.Imports {
+			if strings.HasPrefix(i, "github.com/parquet-go/parquet-go") && l.ImportPath != ours+"snapshot" {
+				t.Errorf("%s imports %s", l.ImportPath, i)
+			}
+		}
+	}
+}
