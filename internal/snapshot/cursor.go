@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"errors"
 	"io"
 	"sort"
 
@@ -86,7 +87,7 @@ func (c *cursor) load() error {
 	c.release()
 	c.start += c.rows
 	page, err := c.pages.ReadPage()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF // of fewer rows than the group has
 	}
 	if err != nil {

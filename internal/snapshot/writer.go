@@ -136,7 +136,7 @@ func (b *outBatch) user(u *userFields) {
 
 // fileWriter writes batches as row groups of a bounded size.
 type fileWriter struct {
-	w     *parquet.Writer
+	w     *parquet.GenericWriter[any]
 	cols  []*parquet.ColumnWriter
 	max   int // rows of a group
 	rows  int // of the current one
@@ -156,7 +156,7 @@ func newFileWriter(to io.Writer, groupRows int) *fileWriter {
 			opts = append(opts, parquet.SkipPageBounds(path...))
 		}
 	}
-	w := parquet.NewWriter(to, opts...)
+	w := parquet.NewGenericWriter[any](to, opts...)
 	return &fileWriter{w: w, cols: w.ColumnWriters(), max: groupRows}
 }
 
