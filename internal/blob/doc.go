@@ -15,6 +15,6 @@
 //
 // Keys are slash-separated, made through an org.ID by the services, and never
 // begin or end with a slash or hold "..", an empty segment, a backslash or a
-// control character (CheckKey). Deletion by age is the bucket's (or, on a laptop, the sweep's) work. The adapters (local/disk,
-// aws/s3store) pass blobtest.Run.
+// control character (CheckKey). Deletion by age is the bucket's (or, on a laptop,
+// the sweep's) work. The adapters (local/disk, aws/s3store) pass blobtest.Run.
 package blob
