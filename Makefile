@@ -14,7 +14,7 @@ OUT           := .build
 
 # What may not touch the environment, the clock or the process: everything but
 # the mains and the AWS platform.
-PURE := $$(go list ./internal/... | grep -vE '/internal/(aws|cmd|emulator)')
+PURE := $$(go list ./internal/... | grep -vE '/internal/(aws|cmd|emulator)|test$$')
 
 .PHONY: help
 help: ## List the targets

@@ -68,7 +68,7 @@ func (in *input) next(p []byte) (n int, err error) {
 	if err = in.ctx.Err(); err == nil {
 		n, err = in.src.Read(p)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		in.err = err
 	}
 	in.breaks = append(in.breaks[:0], in.breaks[in.passing:]...)

@@ -44,7 +44,7 @@ func (s source) Read(ctx context.Context, cursor []byte) iter.Seq2[roster.Batch,
 		}
 		r := reading{ctx: ctx, open: s.open, out: newOutput(yield), user: newUserDecoder(), grant: newGrantDecoder()}
 		err := r.file()
-		if err == errStopped {
+		if errors.Is(err, errStopped) {
 			return
 		}
 		// What was found before the error is said before it: a report of a bad file

@@ -172,7 +172,7 @@ func (s *stream) end() error {
 		n, err := s.in.next(buf)
 		switch chunk = buf[:n]; {
 		case n > 0:
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return s.failed(err)
@@ -184,15 +184,15 @@ func (s *stream) end() error {
 func (s *stream) failed(err error) error {
 	var syntax *jsontext.SyntacticError
 	switch {
-	case s.in.err == errTooLarge:
+	case errors.Is(s.in.err, errTooLarge):
 		return s.tooLarge()
 	case s.in.err != nil:
 		return fmt.Errorf("read the file: %w", s.in.err)
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return s.fault(origin, "", "the file is empty: expected an object with the member users")
 	case errors.As(err, &syntax):
 		detail := "not valid JSON: " + unquoted(syntax.Err.Error())
-		if syntax.Err == io.ErrUnexpectedEOF {
+		if errors.Is(syntax.Err, io.ErrUnexpectedEOF) {
 			detail = "not valid JSON: the file ends here, in the middle of a value"
 		}
 		return s.fault(s.in.place(syntax.ByteOffset), s.pointer(string(syntax.JSONPointer)), detail)
