@@ -36,7 +36,8 @@ type jobData struct {
 	SyncTriggerID       *string                 `json:"sync_trigger_id"`
 	Type                string                  `json:"type" enum:"sync"`
 	Status              job.Status              `json:"status" enum:"pending,processing,completed,skipped,failed,requeued,duplicate_aborted,unresolved"`
-	Reason              *string                 `json:"reason" doc:"Why it failed"`
+	Reason              *string                 `json:"reason" doc:"Why it failed, in one word of a closed set"`
+	Message             *string                 `json:"message" doc:"Why it failed, and what to do"`
 	Input               jobInputData            `json:"input"`
 	Restarts            int                     `json:"restarts" doc:"How often it began again because its worker died"`
 	InsertedAt          time.Time               `json:"inserted_at"`
@@ -93,7 +94,7 @@ func noJob() error { return api.NotFound("there is no job with this job_id") }
 func jobOf(j job.Job) jobData {
 	d := jobData{
 		ID: j.ID.String(), OrgID: j.Org.String(), SystemIntegrationID: j.Integration, SyncTriggerID: text(j.Input.Trigger),
-		Type: "sync", Status: j.Status, Reason: text(string(j.Reason)), Input: jobInputData{Kind: j.Input.Kind, AllowRemovals: j.Input.AllowRemovals},
+		Type: "sync", Status: j.Status, Reason: text(string(j.Reason)), Message: text(j.Message), Input: jobInputData{Kind: j.Input.Kind, AllowRemovals: j.Input.AllowRemovals},
 		Restarts: j.Restarts, InsertedAt: wire(j.InsertedAt), StartedAt: at(j.StartedAt), CommittedAt: at(j.CommittedAt), EndedAt: at(j.EndedAt),
 		Counts: j.Report.Counts, ProblemCounts: j.Report.ProblemCounts, TimingsMS: j.Report.Timings,
 	}

@@ -37,7 +37,7 @@ func TestGetJob(t *testing.T) {
 	}
 	id := run.Job().ID.String()
 	want(t, w.call("GET", "/v1/org/jobs/"+id, ""), 200, `{"data":{"id":"`+id+`","org_id":"`+w.acme.id.String()+`","system_integration_id":"`+integration+`",`+
-		`"sync_trigger_id":null,"type":"sync","status":"processing","reason":null,"input":{"kind":"file","id_file":12,"allow_removals":false},"restarts":0,`+
+		`"sync_trigger_id":null,"type":"sync","status":"processing","reason":null,"message":null,"input":{"kind":"file","id_file":12,"allow_removals":false},"restarts":0,`+
 		`"inserted_at":"2031-03-04T05:06:07Z","started_at":"2031-03-04T05:06:07Z","committed_at":null,"ended_at":null,`+
 		`"counts":{"users":`+noCounts+`,"licenses":`+noCounts+`,"grants":`+noCounts+`},"problem_counts":{},`+
 		`"timings_ms":{"read":0,"sort":0,"merge":0,"commit":0,"apply":0},"problems":[]},`+
@@ -60,7 +60,7 @@ func TestGetJobWhole(t *testing.T) {
 	w := newWorld(t)
 	at := start.Add(1234567 * time.Microsecond)
 	j := job.Job{
-		ID: job.NewID(), Org: w.acme.id, Integration: w.acme.hub.ID.String(), Status: job.Failed, Reason: job.TooManyRemovals, Message: "not shown",
+		ID: job.NewID(), Org: w.acme.id, Integration: w.acme.hub.ID.String(), Status: job.Failed, Reason: job.TooManyRemovals, Message: "the run would remove 4 of 7 users",
 		Input: job.Input{Kind: job.InputTrigger, Trigger: uuid.NewString(), AllowRemovals: true}, Restarts: 1,
 		InsertedAt: start, StartedAt: at, CommittedAt: at.Add(time.Second), EndedAt: at.Add(time.Minute),
 		Report: job.Report{
@@ -75,7 +75,7 @@ func TestGetJobWhole(t *testing.T) {
 	}
 	cursor := func(i int) string { return api.EncodeCursor(map[string]int{"i": i}) }
 	want(t, w.serving(fakeJobs{job: j}).call("GET", "/v1/org/jobs/"+j.ID.String(), ""), 200, `{"data":{"id":"`+j.ID.String()+`","org_id":"`+w.acme.id.String()+
-		`","system_integration_id":"`+j.Integration+`","sync_trigger_id":"`+j.Input.Trigger+`","type":"sync","status":"failed","reason":"too_many_removals",`+
+		`","system_integration_id":"`+j.Integration+`","sync_trigger_id":"`+j.Input.Trigger+`","type":"sync","status":"failed","reason":"too_many_removals","message":"the run would remove 4 of 7 users",`+
 		`"input":{"kind":"trigger","id_file":null,"allow_removals":true},"restarts":1,`+
 		`"inserted_at":"2031-03-04T05:06:07Z","started_at":"2031-03-04T05:06:08.234Z","committed_at":"2031-03-04T05:06:09.234Z","ended_at":"2031-03-04T05:07:08.234Z",`+
 		`"counts":{"users":{"received":8,"valid":5,"skipped":2,"duplicates":1,"added":3,"changed":1,"removed":4,"unchanged":1},"licenses":`+noCounts+`,"grants":`+noCounts+`},`+
