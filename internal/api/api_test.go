@@ -231,7 +231,7 @@ func TestLogLine(t *testing.T) {
 	delete(line, "request_id")
 	diff := cmp.Diff(map[string]any{
 		"level": "INFO", "msg": "request", "operation": "putThing", "method": "PUT", "path": "/things/{id}",
-		"status": 200.0, "took": 0.0, "bytes": 15.0, "org": acme.String(), "key": key.String(),
+		"status": 200.0, "duration_ms": 0.0, "bytes": 15.0, "org": acme.String(), "key": key.String(),
 	}, line)
 	if diff != "" || len(id) != 36 {
 		t.Errorf("id %q, %s", id, diff)

@@ -210,7 +210,7 @@ func (s *server) log(r *http.Request, rq *request, a *answer, took time.Duration
 		slog.String("method", r.Method),
 		slog.String("path", rq.op.Path),
 		slog.Int("status", a.status),
-		slog.Duration("took", took),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.Int("bytes", a.body.Len()),
 	}
 	if !rq.caller.Org.IsZero() {
