@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -70,42 +71,23 @@ func TestSecondSyncIsBusy(t *testing.T) {
 	})
 }
 
-// ways are the entries to a sync, all taken at once.
-type ways struct {
-	*world
-	active, runs atomic.Int64
-	back         sync.WaitGroup // entries that are not running
-}
-
-// Read is held open until every other entry has returned.
-func (s *ways) during(context.Context, int) error {
-	if n := s.active.Add(1); n > 1 {
-		return fmt.Errorf("%d runs at once", n)
-	}
-	if s.runs.Add(1) == 1 {
-		s.back.Wait()
-	}
-	s.active.Add(-1)
-	return nil
-}
-
-// outcome is what an entry came to.
-type outcome struct {
-	entry string
-	job   job.Job
-	err   error
-}
-
 // A file, two deliveries of one tick, another trigger's tick, two deliveries of a
-// worker's start (of a continuation, in every second round) and one of a start
-// that is over, on one integration at once: one runs, and every other is told so.
+// worker's start (in every fourth round of a continuation) and one that is over,
+// on one integration at once: one runs, and every other is told so.
 func TestEveryWayInMeetsTheLease(t *testing.T) {
 	t.Parallel()
 	onPlatforms(t, func(w *world) {
 		w.triggers = map[string]int64{"t1": 1, "t2": 1}
 		stale := job.Start{Org: w.org, Job: job.NewID(), Token: 1}
 		for i := range rounds {
-			stale = w.round(i, stale)
+			r := &round{world: w, at: noon.Add(time.Duration(i) * time.Hour), stale: stale}
+			if i%2 == 1 {
+				r.parked = w.park(i%4 == 3)
+				stale = *r.parked
+			}
+			r.enter()
+			r.judge()
+			r.rest()
 			if w.t.Failed() {
 				w.t.Fatalf("in round %d", i)
 			}
@@ -114,101 +96,143 @@ func TestEveryWayInMeetsTheLease(t *testing.T) {
 	})
 }
 
-// round answers the start that it used up.
-func (w *world) round(i int, stale job.Start) job.Start {
-	s := &ways{world: w}
-	one := pages(ada)[:1]
-	parked := i%2 == 1
-	var st job.Start
-	if parked {
-		st = w.park(i%4 == 3)
-	}
-	w.source = script{pages: append(one, one...), resume: true, before: s.during}
-	at := noon.Add(time.Duration(i) * time.Hour)
-	run := func(p *process, st job.Start) error { return p.Run(p.ctx, st) }
-	entries := map[string]func(p *process) (job.Job, error){
-		"file":        func(p *process) (job.Job, error) { return w.sync(p, file) },
-		"tick":        func(p *process) (job.Job, error) { return job.Job{}, p.Tick(p.ctx, w.tick("t1", at)) },
-		"tick again":  func(p *process) (job.Job, error) { return job.Job{}, p.Tick(p.ctx, w.tick("t1", at)) },
-		"other tick":  func(p *process) (job.Job, error) { return job.Job{}, p.Tick(p.ctx, w.tick("t2", at)) },
-		"stale start": func(p *process) (job.Job, error) { return job.Job{}, run(p, stale) },
-	}
-	if parked {
-		entries["start"] = func(p *process) (job.Job, error) { return job.Job{}, run(p, st) }
-		entries["start again"] = entries["start"]
-	}
-	s.back.Add(len(entries) - 1)
-	outcomes := make(chan outcome, len(entries))
-	var back atomic.Int64
-	for name, enter := range entries {
-		p := w.process()
-		go func() {
-			j, err := enter(p)
-			if back.Add(1) < int64(len(entries)) {
-				s.back.Done() // the last one is the one that runs
-			}
-			outcomes <- outcome{name, j, err}
-		}()
-	}
-	var winner job.ID
-	for range entries {
-		o := <-outcomes
-		var busy *lease.Busy
-		switch {
-		case o.entry == "file" && errors.As(o.err, &busy):
-		case o.err != nil:
-			w.t.Errorf("%s: %v", o.entry, o.err)
-		}
-	}
-	if n := s.runs.Load(); n < 1 || n > 2 { // one run reads two pages, or one if it goes on
-		w.t.Errorf("%d pages were read", n)
-	}
-	_ = winner
-	// What waited runs now, one after the other.
-	w.source = script{pages: one}
-	for range 3 {
-		p := w.process()
-		if _, err := p.Jobs.Sweep(p.ctx); err != nil {
-			w.t.Error(err)
-		}
-		w.mu.Lock()
-		starts := w.starts
-		w.starts = nil
-		w.mu.Unlock()
-		for _, next := range starts {
-			p := w.process()
-			if err := run(p, next); err != nil {
-				w.t.Error(err)
-			}
-		}
-	}
-	if parked {
-		return st
-	}
-	return stale
+// round is every way in, once.
+type round struct {
+	*world
+	at     time.Time // of the ticks
+	parked *job.Start
+	stale  job.Start
+
+	active atomic.Int64
+	others sync.WaitGroup // entries that do not run
+	file   job.Job
+	busy   *lease.Busy // what the file was told
 }
 
-// park leaves a job for a worker, to go on from its first page or to begin.
-func (w *world) park(checkpoint bool) job.Start {
-	w.t.Helper()
-	p := w.process()
-	if !checkpoint {
-		if _, err := p.SyncFile(p.ctx, w.org, integration, file, 1<<30); err != nil {
-			w.t.Fatal(err)
+// enter takes every way at once. Who reads waits until all others have returned.
+func (r *round) enter() {
+	r.source = script{pages: pages(ada)[:1], resume: true, before: func(context.Context, int) error {
+		if n := r.active.Add(1); n > 1 {
+			return fmt.Errorf("%d runs at once", n)
 		}
-		st := w.starts[0]
-		w.starts = nil
-		return st
-	}
-	large := w.park(false)
-	w.source = script{pages: []roster.Batch{pages(ada)[0], {}, {}}, resume: true, before: func(ctx context.Context, page int) error {
-		if page == 1 {
-			close(p.drain)
-			<-ctx.Done() // nothing more comes: the grace ends it
-			return ctx.Err()
-		}
+		r.others.Wait()
+		r.active.Add(-1)
 		return nil
 	}}
-	_ = large
-	return large
+	start := func(st job.Start) func(*process) error { return func(p *process) error { return p.Run(p.ctx, st) } }
+	tick := func(trigger string) func(*process) error {
+		return func(p *process) error { return p.Tick(p.ctx, r.tick(trigger, r.at)) }
+	}
+	entries := []func(*process) error{r.put, tick("t1"), tick("t1"), tick("t2"), start(r.stale)}
+	if r.parked != nil {
+		entries = append(entries, start(*r.parked), start(*r.parked))
+	}
+	r.others.Add(len(entries) - 1)
+	var back atomic.Int64
+	var all sync.WaitGroup
+	for _, entry := range entries {
+		all.Go(func() {
+			if err := entry(r.process()); err != nil {
+				r.t.Error(err)
+			}
+			if int(back.Add(1)) < len(entries) {
+				r.others.Done()
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (r *round) put(p *process) (err error) {
+	if r.file, err = r.sync(p, file); errors.As(err, &r.busy) {
+		return nil
+	}
+	return err
+}
+
+// judge requires one completed job, and that the others say which it was.
+func (r *round) judge() {
+	r.t.Helper()
+	ids := []job.ID{job.TickID("t1", 1, r.at), job.TickID("t2", 1, r.at)}
+	if r.busy == nil {
+		ids = append(ids, r.file.ID)
+	}
+	if r.parked != nil {
+		ids = append(ids, r.parked.Job)
+	}
+	n := map[job.Status]int{}
+	for _, id := range ids {
+		j, err := r.process().Jobs.Get(r.t.Context(), r.org, id)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		n[j.Status]++
+		if j.Status == job.Completed && r.busy != nil && r.busy.Job != id.String() {
+			r.t.Errorf("the file was told of %s, and %s ran", r.busy.Job, id)
+		}
+	}
+	if n[job.Completed] != 1 || n[job.Requeued] != len(ids)-1 {
+		r.t.Errorf("jobs of the round: %v, want one completed and the others requeued", n)
+	}
+}
+
+// rest lets those that wait run, one after the other.
+func (r *round) rest() {
+	r.source = script{pages: pages(ada)[:1]}
+	for range 2 {
+		p := r.process()
+		if _, err := p.Jobs.Sweep(p.ctx); err != nil {
+			r.t.Error(err)
+		}
+		for _, st := range r.sent() {
+			if err := p.Run(p.ctx, st); err != nil {
+				r.t.Error(err)
+			}
+		}
+	}
+	if l := r.lease(); l.Job != "" {
+		r.t.Errorf("the integration is not free: %+v", l)
+	}
+}
+
+// sent takes the starts that are on their way.
+func (w *world) sent() []job.Start {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	starts := w.starts
+	w.starts = nil
+	return starts
+}
+
+// park leaves a job for a worker: one to begin, or one to go on.
+func (w *world) park(checkpoint bool) *job.Start {
+	w.t.Helper()
+	p := w.process()
+	if _, err := p.SyncFile(p.ctx, w.org, integration, file, 1<<30); err != nil {
+		w.t.Fatal(err)
+	}
+	st := w.sent()[0]
+	if !checkpoint {
+		return &st
+	}
+	w.source = endless{}
+	close(p.drain)
+	if err := p.Run(p.ctx, st); err != nil {
+		w.t.Fatal(err)
+	}
+	next := w.sent()[0]
+	if j, err := p.Jobs.Get(p.ctx, w.org, st.Job); err != nil || j.Checkpoint == nil {
+		w.t.Fatalf("parked without a checkpoint: %+v, %v", j, err)
+	}
+	return &next
+}
+
+// endless is a source of empty pages that goes on until it is stopped.
+type endless struct{}
+
+func (endless) Read(context.Context, []byte) iter.Seq2[roster.Batch, error] {
+	return func(yield func(roster.Batch, error) bool) {
+		for yield(roster.Batch{Cursor: []byte("0")}, nil) {
+		}
+	}
 }
