@@ -125,7 +125,7 @@ func (d *deployment) sandbox(function string) (*sandbox, error) {
 	s.process = spawn(d.t, append(d.env[:len(d.env):len(d.env)],
 		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(s.api.URL, "http://"),
 		"AWS_LAMBDA_FUNCTION_NAME="+function, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512",
-		"_HANDLER=bootstrap", "TMPDIR="+d.t.TempDir()), binary)
+		"_HANDLER=bootstrap", "AWS_LAMBDA_LOG_FORMAT=JSON", "TMPDIR="+d.t.TempDir()), binary)
 	d.started = append(d.started, s)
 	return s, nil
 }
@@ -209,6 +209,9 @@ func (d *deployment) serveInvoke(w http.ResponseWriter, r *http.Request) {
 func (d *deployment) gateway(t testing.TB) http.Handler {
 	t.Helper()
 	mux := http.NewServeMux()
+	// What the template does not route, the gateway answers in its own words.
+	unrouted := func(w http.ResponseWriter, _ *http.Request) { gatewayError(w, http.StatusNotFound, "Not Found") }
+	mux.HandleFunc("/{path...}", unrouted)
 	for _, r := range readTemplate(t).routes {
 		pattern := r.method + " " + r.path
 		if r.path == "$default" {

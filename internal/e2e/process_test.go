@@ -66,7 +66,7 @@ func spawn(t testing.TB, env []string, program string, args ...string) *process 
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("%s %s printed:\n%s", filepath.Base(program), strings.Join(args, " "), tail(p.out.String(), 3000))
+			t.Logf("%s %s printed:\n%s", filepath.Base(program), strings.Join(args, " "), tail(p.out.String(), 1000))
 		}
 	})
 	return p

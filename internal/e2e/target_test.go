@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
 	"muster/internal/aws/dynamo"
 	"muster/internal/emulator"
 )
@@ -35,7 +38,12 @@ func localSite(t testing.TB) site {
 func awsSite(t testing.TB) site {
 	t.Helper()
 	endpoint, name := emulator.DynamoDB(t), emulator.TableName()
-	if err := dynamo.CreateTable(t.Context(), emulator.DynamoDBClient(t), name); err != nil {
+	// DynamoDB Local has tables for each key and region: here, those of the S3 side.
+	client := dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local-secret", ""),
+	})
+	if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
 		t.Fatal(err)
 	}
 	return site{flags: []string{"--backend", "aws"}, env: []string{
@@ -251,7 +259,9 @@ func (c caller) upload(t testing.TB, body io.Reader, size int64) int64 {
 
 func (c caller) place(t testing.TB) (url, path string) {
 	t.Helper()
-	var place struct{ UploadFileParameters struct{ URL, FilePath string } }
+	var place struct {
+		UploadFileParameters struct{ URL, FilePath string }
+	}
 	c.must(t, "GET", "/v1.0/files/url?name=users.json&type=application/json", nil, &place)
 	return place.UploadFileParameters.URL, place.UploadFileParameters.FilePath
 }

@@ -35,15 +35,18 @@ func readTemplate(t testing.TB) template {
 	}
 	var doc struct {
 		Resources map[string]struct {
-			Type       string
+			Type       string `yaml:"Type"`
 			Properties struct {
-				CodeUri string `yaml:"CodeUri"`
+				CodeURI string `yaml:"CodeUri"`
 				Events  map[string]struct {
-					Type       string
-					Properties struct{ Method, Path string }
-				}
-			}
-		}
+					Type       string `yaml:"Type"`
+					Properties struct {
+						Method string `yaml:"Method"`
+						Path   string `yaml:"Path"`
+					} `yaml:"Properties"`
+				} `yaml:"Events"`
+			} `yaml:"Properties"`
+		} `yaml:"Resources"`
 	}
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
 		t.Fatalf("template.yaml: %v", err)
@@ -53,7 +56,7 @@ func readTemplate(t testing.TB) template {
 		if r.Type != "AWS::Serverless::Function" {
 			continue
 		}
-		function := filepath.Base(r.Properties.CodeUri)
+		function := filepath.Base(r.Properties.CodeURI)
 		found.functions = append(found.functions, function)
 		for _, e := range r.Properties.Events {
 			if e.Type != "HttpApi" {

@@ -1,0 +1,80 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+var placeholder = regexp.MustCompile(`\$\{([A-Z_]+)\}`)
+
+// TestEvents gives every function its example event, as `sam local invoke` would,
+// with the placeholders filled in.
+func TestEvents(t *testing.T) {
+	s := awsSite(t)
+	d := deploy(t, s)
+	org, key := s.newOrg(t, "Acme", "acme.example")
+	known := fixtures(t, caller{d.url, key}, org)
+	known["MUSTER_KEY"] = key
+
+	for _, function := range slices.Sorted(slices.Values(readTemplate(t).functions)) {
+		t.Run(function, func(t *testing.T) {
+			event := fill(t, function, known)
+			o := d.invoke(t.Context(), function, event, gatewayTimeout)
+			if o.failed != "" {
+				t.Fatal(o.failed)
+			}
+			if !strings.Contains(string(event), "routeKey") {
+				return // a worker says nothing but that it failed
+			}
+			var answer events.APIGatewayV2HTTPResponse
+			if err := json.Unmarshal(o.payload, &answer); err != nil || answer.StatusCode/100 != 2 {
+				t.Errorf("answered %s (%v)", o.payload, err)
+			}
+		})
+	}
+}
+
+// fixtures is what the events name: an integration with a synced file, its job,
+// and a path where a file lies that has no id yet.
+func fixtures(t *testing.T, c caller, org string) map[string]string {
+	t.Helper()
+	integration, number := c.account(t)
+	users := `{"users": [{"email": "adam@example.com"}]}`
+	file := c.upload(t, strings.NewReader(users), int64(len(users)))
+	var synced struct {
+		JobID string `json:"job_id"`
+	}
+	c.must(t, "PUT", "/v1.0/services/sync/custom", map[string]any{"idFile": file, "idAppAccount": number}, &synced)
+	url, path := c.place(t)
+	if err := put(url, strings.NewReader(users), int64(len(users))); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{
+		"ORG_ID": org, "SYSTEM_ID": customFile, "APP_ACCOUNT_ID": strconv.Itoa(int(number)), "FILE_ID": strconv.FormatInt(file, 10),
+		"JOB_ID": synced.JobID, "SYSTEM_INTEGRATION_ID": integration, "FILE_PATH": path,
+	}
+}
+
+func fill(t *testing.T, function string, known map[string]string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("../../events", function+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return placeholder.ReplaceAllFunc(raw, func(ref []byte) []byte {
+		name := string(ref[2 : len(ref)-1])
+		value, ok := known[name]
+		if !ok {
+			t.Fatalf("the event of %s names %s, which this test does not know", function, name)
+		}
+		return []byte(value)
+	})
+}
