@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -148,6 +149,50 @@ func checkMain(t *testing.T, f function) {
 	if got, _ := os.ReadFile(path); string(got) != f.source() {
 		t.Errorf("%s is not what -update writes", path)
 	}
+}
+
+// TestReadmeNamesEveryCall holds the README's table to the routes.
+func TestReadmeNamesEveryCall(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range theFunctions(t) {
+		if call := f.op.Method + " " + f.op.Path; f.op.ID != "" && !strings.Contains(string(readme), "`"+call+"`") {
+			t.Errorf("README.md does not say what %s does", call)
+		}
+	}
+}
+
+// TestOneSetOfVariables holds that the environment variables of Muster are the
+// same in the code that reads them, in the template and in the README.
+func TestOneSetOfVariables(t *testing.T) {
+	code, err := filepath.Glob("../internal/aws/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := variables(t, slices.DeleteFunc(code, func(f string) bool { return filepath.Base(f) == "doc.go" })...)
+	for _, file := range []string{"../template.yaml", "../README.md", "../internal/aws/doc.go"} {
+		if got := variables(t, file); !slices.Equal(got, want) {
+			t.Errorf("%s knows the variables %q, the code reads %q", file, got, want)
+		}
+	}
+}
+
+// variables are the names of environment variables in files, sorted. MUSTER_KEY
+// is a shell's own, in the README and the events.
+func variables(t *testing.T, files ...string) []string {
+	t.Helper()
+	var names []string
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, regexp.MustCompile(`MUSTER_[A-Z_]+`).FindAllString(string(text), -1)...)
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "MUSTER_KEY" })
 }
 
 // checkEvent holds the example event to the route that it is for.
