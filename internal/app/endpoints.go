@@ -11,7 +11,7 @@ import (
 // tests. A Lambda function names the one that it serves.
 var Endpoints = []func(*App) api.Route{
 	GetHealth,
-	PostFilesUpload, GetFilesURL, PostFiles, GetOrgsMy,
+	PostFilesUpload, GetFilesURL, PostFiles, GetFilesID, GetFilesIDDownload, GetOrgsMy,
 	GetOrganizations, GetSystems, CreateSystemIntegration, GetSystemIntegrations, GetSystemIntegration, GetJob,
 }
 
@@ -19,10 +19,12 @@ func GetHealth(*App) api.Route { return health.Get() }
 
 // Torii's.
 
-func PostFilesUpload(a *App) api.Route { return torii.PostFilesUpload(a.Uploads()) }
-func GetFilesURL(a *App) api.Route     { return torii.GetFilesURL(a.Uploads()) }
-func PostFiles(a *App) api.Route       { return torii.PostFiles(a.Uploads()) }
-func GetOrgsMy(a *App) api.Route       { return torii.GetOrgsMy(a.Orgs()) }
+func PostFilesUpload(a *App) api.Route    { return torii.PostFilesUpload(a.Uploads()) }
+func GetFilesURL(a *App) api.Route        { return torii.GetFilesURL(a.Uploads()) }
+func PostFiles(a *App) api.Route          { return torii.PostFiles(a.Uploads()) }
+func GetFilesID(a *App) api.Route         { return torii.GetFilesID(a.Uploads()) }
+func GetFilesIDDownload(a *App) api.Route { return torii.GetFilesIDDownload(a.Uploads()) }
+func GetOrgsMy(a *App) api.Route          { return torii.GetOrgsMy(a.Orgs()) }
 
 // Twine's.
 

@@ -14,7 +14,7 @@ import (
 // contract's own.
 func TestOpenAPI(t *testing.T) {
 	doc, err := api.OpenAPI(api.Info{Title: "t", Version: "1"},
-		torii.GetFilesURL(nil), torii.PostFiles(nil), torii.PostFilesUpload(nil), torii.PutServicesSyncCustom(nil, nil, nil, nil, nil),
+		torii.GetFilesURL(nil), torii.PostFiles(nil), torii.PostFilesUpload(nil), torii.GetFilesID(nil), torii.GetFilesIDDownload(nil), torii.PutServicesSyncCustom(nil, nil, nil, nil, nil),
 		torii.GetAppsIDAppUsers(nil, nil), torii.GetOrgsMy(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +46,8 @@ func TestOpenAPI(t *testing.T) {
 		"get /v1.0/files/url":            {"getFilesUrl", "Files", 200},
 		"post /v1.0/files":               {"postFiles", "Files", 200},
 		"post /v1.0/files/upload":        {"postFilesUpload", "Files", 200},
+		"get /v1.0/files/{id}":           {"getFilesId", "Files", 600},
+		"get /v1.0/files/{id}/download":  {"getFilesIdDownload", "Files", 600},
 		"put /v1.0/services/sync/custom": {"putServicesSyncCustom", "Integrations", 200},
 		"get /v1.0/apps/{idApp}/users":   {"getAppsIdappUsers", "Applications Users", 600},
 		"get /v1.0/orgs/my":              {"getOrgsMy", "Organizations", 100},

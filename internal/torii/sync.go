@@ -85,10 +85,7 @@ func (in *syncInput) resolve(ctx context.Context, integrations Integrations, upl
 	if err != nil {
 		return integration.Integration{}, upload.File{}, err
 	}
-	file, err := uploads.Get(ctx, api.Caller(ctx).Org, id)
-	if errors.Is(err, upload.ErrNotFound) {
-		err = api.NotFound("there is no file with this idFile")
-	}
+	file, err := fileOf(ctx, uploads, id, "idFile")
 	if err == nil {
 		err = unfit(target, file, now)
 	}
@@ -124,7 +121,7 @@ func unfit(target integration.Integration, file upload.File, now time.Time) erro
 	case faults != nil:
 		return invalid(faults[0], faults[1:]...)
 	case file.Expired(now):
-		return api.Gone("the file was uploaded more than 30 days ago and is gone; upload it again")
+		return api.Gone(expired)
 	}
 	return nil
 }

@@ -98,6 +98,7 @@ func newWorld(t *testing.T) *world {
 	w.acme, w.other = w.tenant("Acme AB", "acme.example"), w.tenant("Other", "")
 	w.api = api.New(api.Config{Auth: w.orgs, Log: log, Now: w.clock.Now},
 		torii.GetFilesURL(w.uploads), torii.PostFiles(w.uploads), torii.PostFilesUpload(w.uploads),
+		torii.GetFilesID(w.uploads), torii.GetFilesIDDownload(w.uploads),
 		torii.PutServicesSyncCustom(w.integrations, w.uploads, w, w.jobs, w.clock.Now),
 		torii.GetAppsIDAppUsers(w.integrations, w), torii.GetOrgsMy(w.orgs))
 	return w

@@ -6,7 +6,8 @@
 //	Register(path, type) ──► File{ID, Key, Version, Size}   row UPLOAD
 //	Put(name, bytes)     ──► the same in one call, up to MaxSmall
 //
-//	Get(id) ──► File ──► Open ──► the bytes that were registered | blob.ErrChanged
+//	Get(id) ──► File ─┬─► Open ──► the bytes that were registered | blob.ErrChanged
+//	                  └─► DownloadURL ──► the same over HTTP, for 5 minutes
 //
 // A File is bound to the version of the object that was seen when it was
 // registered: bytes that are put over it later are another file, and reading the

@@ -35,6 +35,10 @@ var (
 	ErrUnknownPath = errors.New("upload: path was not issued")
 	// ErrNotUploaded: the path was issued and nothing lies there.
 	ErrNotUploaded = errors.New("upload: nothing was put at the path")
+	// ErrGone: the file's bytes are no longer kept.
+	ErrGone = errors.New("upload: the file's bytes are gone")
+	// ErrReplaced: other bytes were put over the file's since it was registered.
+	ErrReplaced = errors.New("upload: other bytes were put over the file's")
 )
 
 // TooLarge says that a file is over a limit. Both are in bytes.
@@ -236,6 +240,24 @@ func (s *Store) Open(ctx context.Context, f File) (blob.Object, error) {
 		return nil, fmt.Errorf("upload: open file %d: %w", f.ID, err)
 	}
 	return obj, nil
+}
+
+// DownloadURL makes a URL at which the bytes that were registered can be had for
+// URLTTL, as a download under the file's name. ErrGone, ErrReplaced.
+func (s *Store) DownloadURL(ctx context.Context, f File) (string, error) {
+	if f.Expired(s.Now()) {
+		return "", ErrGone
+	}
+	url, err := s.Signer.SignGet(ctx, f.Key, f.Version, f.Name, URLTTL)
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
+		return "", ErrGone
+	case errors.Is(err, blob.ErrChanged):
+		return "", ErrReplaced
+	case err != nil:
+		return "", fmt.Errorf("upload: sign a download of file %d: %w", f.ID, err)
+	}
+	return url, nil
 }
 
 func checkType(t Type) *Fault {
