@@ -24,15 +24,27 @@ import (
 )
 
 // Platform is the ports over AWS. Each client is made when its port is first
-// asked for: a function starts, and links, only what its endpoint names.
+// asked for, and named nowhere but in its port's method: so a function starts,
+// and links, only what its endpoint asks for.
 type Platform struct {
 	config  aws.Config
-	table   func() table.Table
-	blobs   func() *s3store.Store
-	starter func() job.Starter
+	table   lazy[table.Table]
+	blobs   lazy[*s3store.Store]
+	starter lazy[job.Starter]
 }
 
 var _ app.Platform = (*Platform)(nil)
+
+// lazy is a value that is made when it is first asked for.
+type lazy[T any] struct {
+	once  sync.Once
+	value T
+}
+
+func (l *lazy[T]) get(make func() T) T {
+	l.once.Do(func() { l.value = make() })
+	return l.value
+}
 
 // Open reads the environment and the SDK's configuration.
 func Open(ctx context.Context) (*Platform, error) {
@@ -45,32 +57,32 @@ func Open(ctx context.Context) (*Platform, error) {
 			return nil, fmt.Errorf("aws: %s is not set: it names where the data is", name)
 		}
 	}
-	p := &Platform{config: c}
-	p.table = sync.OnceValue(p.newTable)
-	p.blobs = sync.OnceValue(p.newBlobs)
-	p.starter = sync.OnceValue(p.newStarter)
-	return p, nil
+	return &Platform{config: c}, nil
 }
 
-func (p *Platform) Table() table.Table   { return p.table() }
-func (p *Platform) Blobs() blob.Store    { return p.blobs() }
-func (p *Platform) Signer() blob.Signer  { return p.blobs() }
-func (p *Platform) Starter() job.Starter { return p.starter() }
-
-func (p *Platform) newTable() table.Table {
-	return dynamo.New(dynamodb.NewFromConfig(p.config), os.Getenv("MUSTER_TABLE"))
-}
-
-func (p *Platform) newBlobs() *s3store.Store {
-	client := s3.NewFromConfig(p.config, func(o *s3.Options) {
-		// A bucket behind a bare address has no name of its own in DNS.
-		o.UsePathStyle = os.Getenv("AWS_ENDPOINT_URL_S3") != "" || os.Getenv("AWS_ENDPOINT_URL") != ""
+func (p *Platform) Table() table.Table {
+	return p.table.get(func() table.Table {
+		return dynamo.New(dynamodb.NewFromConfig(p.config), os.Getenv("MUSTER_TABLE"))
 	})
-	return s3store.New(client, os.Getenv("MUSTER_BUCKET"))
 }
 
-func (p *Platform) newStarter() job.Starter {
-	return starter{client: awslambda.NewFromConfig(p.config), function: os.Getenv("MUSTER_SYNC_FUNCTION")}
+func (p *Platform) Blobs() blob.Store   { return p.bucket() }
+func (p *Platform) Signer() blob.Signer { return p.bucket() }
+
+func (p *Platform) bucket() *s3store.Store {
+	return p.blobs.get(func() *s3store.Store {
+		client := s3.NewFromConfig(p.config, func(o *s3.Options) {
+			// A bucket behind a bare address has no name of its own in DNS.
+			o.UsePathStyle = os.Getenv("AWS_ENDPOINT_URL_S3") != "" || os.Getenv("AWS_ENDPOINT_URL") != ""
+		})
+		return s3store.New(client, os.Getenv("MUSTER_BUCKET"))
+	})
+}
+
+func (p *Platform) Starter() job.Starter {
+	return p.starter.get(func() job.Starter {
+		return starter{client: awslambda.NewFromConfig(p.config), function: os.Getenv("MUSTER_SYNC_FUNCTION")}
+	})
 }
 
 // starter sends starts to the sync function by asynchronous invokes.
