@@ -68,4 +68,7 @@ type MembersPage struct {
 // and has been cleared away.
 type Reader interface {
 	Members(ctx context.Context, q MembersQuery) (MembersPage, error)
+	Licenses(ctx context.Context, q LicensesQuery) (LicensesPage, error)
+	// Holders may also end in ErrNoLicense.
+	Holders(ctx context.Context, q HoldersQuery) (HoldersPage, error)
 }

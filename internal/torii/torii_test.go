@@ -46,6 +46,8 @@ type world struct {
 	acme, other tenant
 	sync        func(ctx context.Context, o org.ID, integration string, in job.Input, size int64) (job.Job, error)
 	members     func(o org.ID, integration string, q roster.MembersQuery) (roster.MembersPage, error)
+	licenses    func(o org.ID, integration string, q roster.LicensesQuery) (roster.LicensesPage, error)
+	holders     func(o org.ID, integration string, q roster.HoldersQuery) (roster.HoldersPage, error)
 }
 
 // tenant is an org with a key, its hub (number 1) and a custom file (number 2).
@@ -60,13 +62,25 @@ func (w *world) SyncFile(ctx context.Context, o org.ID, integration string, in j
 }
 
 func (w *world) Roster(o org.ID, integration string) roster.Reader {
-	return reader(func(q roster.MembersQuery) (roster.MembersPage, error) { return w.members(o, integration, q) })
+	return reader{w, o, integration}
 }
 
-type reader func(roster.MembersQuery) (roster.MembersPage, error)
+type reader struct {
+	w           *world
+	org         org.ID
+	integration string
+}
 
 func (r reader) Members(_ context.Context, q roster.MembersQuery) (roster.MembersPage, error) {
-	return r(q)
+	return r.w.members(r.org, r.integration, q)
+}
+
+func (r reader) Licenses(_ context.Context, q roster.LicensesQuery) (roster.LicensesPage, error) {
+	return r.w.licenses(r.org, r.integration, q)
+}
+
+func (r reader) Holders(_ context.Context, q roster.HoldersQuery) (roster.HoldersPage, error) {
+	return r.w.holders(r.org, r.integration, q)
 }
 
 type noStarter struct{}
