@@ -44,13 +44,26 @@ func (b backend) withApp(ctx context.Context, e *env, f func(*app.App) error) (e
 }
 
 // inProcess is a platform whose starts run in this process, as all of the local
-// one's do.
+// one's do, until drain closes: what a job that parks then leaves is for the next
+// process. Taken here, it would park again at once, and again, up to the number of
+// hand-overs that a job may have.
 type inProcess struct {
 	app.Platform
 	workers *local.Starter
+	drain   <-chan struct{}
 }
 
-func (p inProcess) Starter() job.Starter { return p.workers }
+func (p inProcess) Starter() job.Starter { return p }
+
+// Start implements job.Starter.
+func (p inProcess) Start(ctx context.Context, st job.Start) error {
+	select {
+	case <-p.drain:
+		return errors.New("this process is ending; the next one goes on with the job")
+	default:
+		return p.workers.Start(ctx, st)
+	}
+}
 
 type orgCreate struct {
 	backend

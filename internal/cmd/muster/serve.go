@@ -51,7 +51,7 @@ func (c *serve) Run(ctx context.Context, e *env) (err error) {
 	drain := make(chan struct{})
 	workers := local.NewStarter()
 	a := &app.App{
-		Platform: inProcess{p, workers}, Now: e.now, Log: e.log, TempDir: temp, Drain: drain,
+		Platform: inProcess{p, workers, drain}, Now: e.now, Log: e.log, TempDir: temp, Drain: drain,
 		Settings: app.Settings{MaxUploadBytes: c.MaxUploadBytes, InRequestBytes: c.InRequestBytes},
 	}
 	syncer := dataplane.Syncer(a)
