@@ -487,8 +487,10 @@ func (d directory) check() {
 			d.w.t.Fatal(err)
 		}
 		var s sent
-		if at, err := d.w.table.Get(d.w.t.Context(), d.key(row.Key)); err == nil {
-			err = at.Decode(&s)
+		if at, err := d.w.table.Get(d.w.t.Context(), d.key(row.Key)); err != nil {
+			d.w.t.Errorf("%s has not got %v: %v", d.mapping, row.Key, err)
+		} else if err := at.Decode(&s); err != nil {
+			d.w.t.Error(err)
 		}
 		if len(s.Revisions) == 0 || s.Revisions[len(s.Revisions)-1] != row.Revision {
 			d.w.t.Errorf("%s has %v in revisions %v, the snapshot in %d", d.mapping, row.Key, s.Revisions, row.Revision)
