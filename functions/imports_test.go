@@ -46,6 +46,7 @@ var arrows = map[string]string{
 	"table/tabletest":      "table",
 	"blob/blobtest":        "blob",
 	"syncer/syncertest":    "blob garbage job lease org roster snapshot table",
+	"job/jobtest":          "job org",
 	"emulator":             "aws/dynamo",
 	"e2e":                  "",
 }

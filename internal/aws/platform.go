@@ -81,11 +81,16 @@ func (p *Platform) bucket() *s3store.Store {
 
 func (p *Platform) Starter() job.Starter {
 	return p.starter.get(func() job.Starter {
-		return starter{client: awslambda.NewFromConfig(p.config), function: os.Getenv("MUSTER_SYNC_FUNCTION")}
+		return NewStarter(awslambda.NewFromConfig(p.config), os.Getenv("MUSTER_SYNC_FUNCTION"))
 	})
 }
 
-// starter sends starts to the sync function by asynchronous invokes.
+// NewStarter sends starts to the sync function, by name or ARN, by asynchronous
+// invokes.
+func NewStarter(client *awslambda.Client, function string) job.Starter {
+	return starter{client, function}
+}
+
 type starter struct {
 	client   *awslambda.Client
 	function string

@@ -11,6 +11,7 @@ import (
 
 	"muster/internal/blob"
 	"muster/internal/job"
+	"muster/internal/job/jobtest"
 	"muster/internal/local"
 	"muster/internal/local/bolt"
 )
@@ -87,6 +88,15 @@ func TestOpenClearsWhatAKilledProcessLeft(t *testing.T) {
 }
 
 func TestStarter(t *testing.T) {
+	jobtest.Run(t, func(t *testing.T, work jobtest.Work) job.Starter {
+		s := local.NewStarter()
+		s.Serve(work)
+		t.Cleanup(s.Close)
+		return s
+	})
+}
+
+func TestStarterEnds(t *testing.T) {
 	s := local.NewStarter()
 	if err := s.Start(t.Context(), job.Start{}); err == nil {
 		t.Error("took a start that nobody serves")
