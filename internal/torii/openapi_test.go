@@ -15,7 +15,8 @@ import (
 func TestOpenAPI(t *testing.T) {
 	doc, err := api.OpenAPI(api.Info{Title: "t", Version: "1"},
 		torii.GetFilesURL(nil), torii.PostFiles(nil), torii.PostFilesUpload(nil), torii.GetFilesID(nil), torii.GetFilesIDDownload(nil), torii.PutServicesSyncCustom(nil, nil, nil, nil, nil),
-		torii.GetAppsIDAppUsers(nil, nil), torii.GetOrgsMy(nil))
+		torii.GetAppsIDAppUsers(nil, nil), torii.GetApps(nil, nil, nil), torii.GetAppsIDApp(nil, nil, nil),
+		torii.GetAppsIDAppLicenses(nil, nil, nil), torii.GetAppsIDAppLicensesUsers(nil, nil), torii.GetOrgsMy(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +44,18 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(map[string]op{
-		"get /v1.0/files/url":            {"getFilesUrl", "Files", 200},
-		"post /v1.0/files":               {"postFiles", "Files", 200},
-		"post /v1.0/files/upload":        {"postFilesUpload", "Files", 200},
-		"get /v1.0/files/{id}":           {"getFilesId", "Files", 600},
-		"get /v1.0/files/{id}/download":  {"getFilesIdDownload", "Files", 600},
-		"put /v1.0/services/sync/custom": {"putServicesSyncCustom", "Integrations", 200},
-		"get /v1.0/apps/{idApp}/users":   {"getAppsIdappUsers", "Applications Users", 600},
-		"get /v1.0/orgs/my":              {"getOrgsMy", "Organizations", 100},
+		"get /v1.0/files/url":                   {"getFilesUrl", "Files", 200},
+		"post /v1.0/files":                      {"postFiles", "Files", 200},
+		"post /v1.0/files/upload":               {"postFilesUpload", "Files", 200},
+		"get /v1.0/files/{id}":                  {"getFilesId", "Files", 600},
+		"get /v1.0/files/{id}/download":         {"getFilesIdDownload", "Files", 600},
+		"put /v1.0/services/sync/custom":        {"putServicesSyncCustom", "Integrations", 200},
+		"get /v1.0/apps/{idApp}/users":          {"getAppsIdappUsers", "Applications Users", 600},
+		"get /v1.0/apps":                        {"getApps", "Apps", 200},
+		"get /v1.0/apps/{idApp}":                {"getAppsIdapp", "Apps", 400},
+		"get /v1.0/apps/{idApp}/licenses":       {"getAppsIdappLicenses", "Apps", 400},
+		"get /v1.0/apps/{idApp}/licenses/users": {"getAppsIdappLicensesUsers", "Apps", 600},
+		"get /v1.0/orgs/my":                     {"getOrgsMy", "Organizations", 100},
 	}, ops); diff != "" {
 		t.Error(diff)
 	}

@@ -114,7 +114,8 @@ func newWorld(t *testing.T) *world {
 		torii.GetFilesURL(w.uploads), torii.PostFiles(w.uploads), torii.PostFilesUpload(w.uploads),
 		torii.GetFilesID(w.uploads), torii.GetFilesIDDownload(w.uploads),
 		torii.PutServicesSyncCustom(w.integrations, w.uploads, w, w.jobs, w.clock.Now),
-		torii.GetAppsIDAppUsers(w.integrations, w), torii.GetOrgsMy(w.orgs))
+		torii.GetAppsIDAppUsers(w.integrations, w), torii.GetApps(w.integrations, w.orgs, w), torii.GetAppsIDApp(w.integrations, w.orgs, w),
+		torii.GetAppsIDAppLicenses(w.integrations, w.orgs, w), torii.GetAppsIDAppLicensesUsers(w.integrations, w), torii.GetOrgsMy(w.orgs))
 	return w
 }
 
@@ -231,7 +232,9 @@ func TestRoles(t *testing.T) {
 		"PUT /v1.0/services/sync/custom":    403,
 		"GET /v1.0/services/sync/custom":    405,
 		"GET /v1.0/apps/2/users/":           404,
-		"GET /v1.0/apps/2":                  404,
+		"GET /v1.0/apps":                    200,
+		"GET /v1.0/apps/2":                  200,
+		"GET /v1.0/apps/2/":                 404,
 	} {
 		method, path, _ := strings.Cut(target, " ")
 		if rec := w.call(method, path, "", "Authorization", read); rec.Code != status {

@@ -3,14 +3,12 @@ package torii
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"muster/internal/api"
 	"muster/internal/integration"
-	"muster/internal/job"
 	"muster/internal/org"
 	"muster/internal/roster"
 )
@@ -94,11 +92,8 @@ func GetAppsIDAppUsers(integrations Integrations, rosters Rosters) api.Route {
 		if in.Status != "managed" {
 			page, err = rosters.Roster(api.Caller(ctx).Org, app.ID.String()).Members(ctx, q)
 		}
-		if errors.Is(err, roster.ErrGone) {
-			return nil, api.Gone("the list that this cursor belongs to is no longer kept; begin again without a cursor").Because(err)
-		}
 		if err != nil {
-			return nil, fmt.Errorf("users of integration %s: %w", app.ID, err)
+			return nil, unread(err, "users", app.ID.String())
 		}
 		return answer(app, page), nil
 	})
@@ -149,11 +144,9 @@ func (in *usersInput) goOn(q *roster.MembersQuery) error {
 	if err := api.DecodeCursor(in.Cursor, &c); err != nil {
 		return err
 	}
-	if _, err := job.ParseID(c.Job); err != nil || c.Token < 1 || c.Total < 0 || c.After == "" {
-		return invalid(api.Fault{Pointer: "query.cursor", Detail: "must be the nextCursor of an answer of this list"})
-	}
-	q.Version, q.After, q.Total = roster.Version{Job: c.Job, Token: c.Token}, c.After, c.Total
-	return nil
+	version, err := pinned(c.Job, c.Token, c.Total >= 0 && c.After != "")
+	q.Version, q.After, q.Total = version, c.After, c.Total
+	return err
 }
 
 var errFields = errors.New("must be of email, firstName, lastName, fullName, role, externalStatus, idExternalUser, separated by commas")
