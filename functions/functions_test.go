@@ -276,5 +276,5 @@ func TestAllRoutesInOneAPI(t *testing.T) {
 	for _, endpoint := range slices.Concat(app.Endpoints, dataplane.Endpoints) {
 		routes = append(routes, endpoint(a))
 	}
-	api.New(api.Config{Auth: a.Orgs(), Log: a.Log, Now: time.Now}, routes...)
+	a.Serve(routes...)
 }

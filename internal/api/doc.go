@@ -6,9 +6,9 @@
 //	New(Config, routes...) http.Handler  ◄──────┤     a function has one route,
 //	OpenAPI(Info, routes...) []byte      ◄──────┘     the local gateway has all
 //
-//	request ─► id ─► route ─► key, role ─► body limit ─► parse, validate ─► handler
-//	              404, 405    401, 403      413            400, every fault    │
-//	answer  ◄─ log line ◄──────── one error shape ◄────────────────────────────┘
+//	request ─► id ─► route ─► key, role ─► calls this minute ─► body limit ─► parse, validate ─► handler
+//	              404, 405    401, 403      429                  413           400, every fault    │
+//	answer  ◄─ log line ◄─────────────── one error shape ◄─────────────────────────────────────────┘
 //
 // A handler returns an error made by one of the constructors ([Invalid],
 // [NotFound], …) or any other, which is answered as 500 with a fixed text and
@@ -18,6 +18,8 @@
 // Validation and the OpenAPI document come from huma, in this package alone; its
 // defaults that do not fit our contracts are turned off in huma.go and errors.go,
 // each with a test. The names, envelopes and status codes of a contract are its
-// family's (torii, unified, twine); rate limits and idempotency keys sit between
-// the role and the handler.
+// family's (torii, unified, twine).
+//
+// Calls are counted by key, operation and minute in the table, so that a limit
+// holds across all processes; while the table does not answer there is none.
 package api

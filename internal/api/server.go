@@ -20,6 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"muster/internal/org"
+	"muster/internal/table"
 )
 
 // Authenticator says whose key a secret is: org.ErrUnknownKey, or that it could
@@ -30,9 +31,10 @@ type Authenticator interface {
 
 // Config is what New needs. Now is time.Now outside tests.
 type Config struct {
-	Auth Authenticator
-	Log  *slog.Logger
-	Now  func() time.Time
+	Auth  Authenticator
+	Table table.Table // counts calls; nil: no operation has a limit
+	Log   *slog.Logger
+	Now   func() time.Time
 }
 
 // New serves the routes. It answers every request, whatever happens: an unknown
@@ -62,8 +64,9 @@ type request struct {
 	op        Op
 	caller    org.Caller
 	now       func() time.Time
-	overLimit bool // the body's limit was met
-	kind      Kind // of the error that it was answered with
+	window    *window // nil: not counted
+	overLimit bool    // the body's limit was met
+	kind      Kind    // of the error that it was answered with
 	cause     error
 }
 
@@ -100,6 +103,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := &answer{header: http.Header{}}
 	s.serve(a, r, rq)
 	a.header.Set("X-Request-Id", rq.id)
+	rq.window.describe(a.header)
 	a.send(w, r.Method == http.MethodHead)
 	s.log(r, rq, a, s.Now().Sub(start))
 }
@@ -153,13 +157,18 @@ func normalize(h http.Header) {
 	}
 }
 
-// admit stands before an operation: the key, its role, the body's limit.
+// admit stands before an operation: the key, its role, its calls in this minute,
+// the body's limit.
 func (s *server) admit(op Op) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
 		rq := requestOf(r.Context())
 		rq.op = op
-		if err := s.authorize(r, rq); err != nil {
+		err := s.authorize(r, rq)
+		if err == nil {
+			err = s.count(r.Context(), rq)
+		}
+		if err != nil {
 			rq.fail(w, err)
 			return
 		}

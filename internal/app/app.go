@@ -2,9 +2,11 @@ package app
 
 import (
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
+	"muster/internal/api"
 	"muster/internal/blob"
 	"muster/internal/integration"
 	"muster/internal/job"
@@ -43,6 +45,11 @@ type App struct {
 
 	once sync.Once
 	orgs *org.Store
+}
+
+// Serve is the API of these routes.
+func (a *App) Serve(routes ...api.Route) http.Handler {
+	return api.New(api.Config{Auth: a.Orgs(), Table: a.Table(), Log: a.Log, Now: a.Now}, routes...)
 }
 
 // Orgs are the tenants and their keys. It is one Store, which remembers keys.

@@ -19,8 +19,7 @@ import (
 // Serve is the main of a function that serves one endpoint. It does not return.
 func Serve(endpoint func(*app.App) api.Route) {
 	a := open()
-	h := api.New(api.Config{Auth: a.Orgs(), Log: a.Log, Now: a.Now}, endpoint(a))
-	lambda.StartHandlerFunc(gateway.Handle(h))
+	lambda.StartHandlerFunc(gateway.Handle(a.Serve(endpoint(a))))
 }
 
 // Work is the main of a function that events wake. An error of worker makes the

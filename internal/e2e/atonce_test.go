@@ -219,7 +219,7 @@ func handler(a *app.App, l *local.Platform) http.Handler {
 		routes = append(routes, endpoint(a))
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", api.New(api.Config{Auth: a.Orgs(), Log: a.Log, Now: a.Now}, routes...))
+	mux.Handle("/", a.Serve(routes...))
 	mux.Handle(l.SignedPrefix(), l.SignedURLs())
 	return mux
 }

@@ -96,7 +96,7 @@ func gateway(a *app.App, p app.Platform) http.Handler {
 		routes = append(routes, endpoint(a))
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", api.New(api.Config{Auth: a.Orgs(), Log: a.Log, Now: a.Now}, routes...))
+	mux.Handle("/", a.Serve(routes...))
 	if l, ok := p.(*local.Platform); ok {
 		mux.Handle(l.SignedPrefix(), l.SignedURLs())
 	}
