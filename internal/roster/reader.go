@@ -47,9 +47,9 @@ type MembersQuery struct {
 	Version Version
 	After   string  // e-mail, exclusive; "" is the beginning
 	Size    int     // members at most, 1 to 1,000
-	Status  Status  // Active or Deleted
+	Status  Status  // Active or Deleted; Unknown is either
 	Text    string  // substring of one of Fields, in any case; "" is no filter
-	Fields  []Field // where to look for Text
+	Fields  []Field // where to look for Text; in none nothing is found
 	// Total, where not negative, is what an earlier page of the same query
 	// answered: it is not counted again.
 	Total int64

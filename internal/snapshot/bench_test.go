@@ -162,15 +162,18 @@ func BenchmarkPage(b *testing.B) {
 		add(b, builder, batch)
 	}
 	_, r := e.commit(b, builder, options(1))
-	for name, f := range map[string]snapshot.Filter{"all": {}, "text": {Text: "last-2999"}} {
+	text := roster.MembersQuery{Text: "last-2999", Fields: []roster.Field{roster.FieldEmail, roster.FieldFirstName, roster.FieldLastName}}
+	counted := text
+	counted.Total = -1
+	for name, q := range map[string]roster.MembersQuery{"all": {}, "text": text, "text-counted": counted} {
 		b.Run(name, func(b *testing.B) {
 			rng := rand.New(rand.NewPCG(1, 1))
 			for b.Loop() {
-				p := snapshot.Page{Filter: f, Size: 1000}
-				if f.Text == "" {
-					p.After = fmt.Sprintf("user%07d@example.com", rng.IntN(n))
+				q.Size, q.Status = 1000, roster.Active
+				if q.Text == "" {
+					q.After = fmt.Sprintf("user%07d@example.com", rng.IntN(n))
 				}
-				if _, err := r.Users(b.Context(), p); err != nil {
+				if _, err := r.Members(b.Context(), q); err != nil {
 					b.Fatal(err)
 				}
 			}

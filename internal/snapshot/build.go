@@ -79,17 +79,17 @@ func (b *Builder) Add(ctx context.Context, batch roster.Batch) error {
 	b.counts.Grants.Received += int64(len(batch.Grants))
 	b.noteIDs(batch.Users)
 	for i := range batch.Users {
-		if err := b.user(&batch.Users[i]); err != nil {
+		if err := b.addUser(&batch.Users[i]); err != nil {
 			return err
 		}
 	}
 	for i := range batch.Licenses {
-		if err := b.licence(&batch.Licenses[i]); err != nil {
+		if err := b.addLicense(&batch.Licenses[i]); err != nil {
 			return err
 		}
 	}
 	for i := range batch.Grants {
-		if err := b.grant(&batch.Grants[i]); err != nil {
+		if err := b.addGrant(&batch.Grants[i]); err != nil {
 			return err
 		}
 	}
@@ -101,17 +101,17 @@ func (b *Builder) report(p roster.Problem) {
 	if p.Skips == roster.NoEntity {
 		return
 	}
-	c := countOf(&b.counts, map[roster.Entity]kind{
-		roster.UserEntity: userKind, roster.LicenseEntity: licenseKind, roster.GrantEntity: grantKind}[p.Skips])
+	c := countOf(&b.counts, map[roster.Entity]Kind{
+		roster.UserEntity: User, roster.LicenseEntity: License, roster.GrantEntity: Grant}[p.Skips])
 	c.Received++
 	c.Skipped++
 }
 
-func countOf(c *roster.Counts, k kind) *roster.Count {
+func countOf(c *roster.Counts, k Kind) *roster.Count {
 	switch k {
-	case licenseKind:
+	case License:
 		return &c.Licenses
-	case userKind:
+	case User:
 		return &c.Users
 	}
 	return &c.Grants
@@ -128,7 +128,7 @@ func (b *Builder) noteIDs(users []roster.User) {
 	}
 }
 
-func (b *Builder) user(u *roster.User) error {
+func (b *Builder) addUser(u *roster.User) error {
 	if u.Email == "" {
 		return fmt.Errorf("snapshot: user %d has no e-mail: its source must skip it", u.Place.Index)
 	}
@@ -136,7 +136,7 @@ func (b *Builder) user(u *roster.User) error {
 	return b.add(u.Email, "", entry{place: u.Place, given: uint8(u.Status), fields: b.fields})
 }
 
-func (b *Builder) licence(l *roster.License) error {
+func (b *Builder) addLicense(l *roster.License) error {
 	if l.Name == "" {
 		return fmt.Errorf("snapshot: licence %d has no name: its source must skip it", l.Place.Index)
 	}
@@ -148,7 +148,7 @@ func (b *Builder) licence(l *roster.License) error {
 	return b.add("", l.Name, entry{place: l.Place, fields: b.fields})
 }
 
-func (b *Builder) grant(g *roster.Grant) error {
+func (b *Builder) addGrant(g *roster.Grant) error {
 	if g.Email == "" || g.License == "" {
 		return fmt.Errorf("snapshot: user %d of licence %d has no e-mail or licence: its source must skip it", g.Place.Index, g.List)
 	}

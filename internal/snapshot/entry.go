@@ -49,24 +49,27 @@ type entry struct {
 	fields         []byte // everything else, see appendUser and appendLicense
 }
 
-type kind uint8
+// Kind is what a row is about.
+type Kind uint8
 
 const (
-	licenseKind kind = iota
-	userKind
-	grantKind
+	License Kind = iota
+	User
+	Grant
 )
 
-var kindText = [...]string{licenseKind: "license", userKind: "user", grantKind: "grant"}
+func (k Kind) String() string { return kindText[k] }
 
-func kindOf(email, license []byte) kind {
+var kindText = [...]string{License: "license", User: "user", Grant: "grant"}
+
+func kindOf(email, license []byte) Kind {
 	switch {
 	case len(email) == 0:
-		return licenseKind
+		return License
 	case len(license) == 0:
-		return userKind
+		return User
 	}
-	return grantKind
+	return Grant
 }
 
 func compareKeys(aEmail, aLicense, bEmail, bLicense []byte) int {
@@ -170,6 +173,14 @@ func (u *userFields) decode(fields []byte) error {
 		u.roles = append(u.roles, r.bytes())
 	}
 	return r.err
+}
+
+// roleTexts are the roles on memory of their own; nil where there are none.
+func (u *userFields) roleTexts() (roles []string) {
+	for _, r := range u.roles {
+		roles = append(roles, string(r))
+	}
+	return roles
 }
 
 // licenseFields are the fields of a licence row apart from its name.

@@ -67,22 +67,17 @@ func Example() {
 	sync(1, "grace@example.com", "ada@example.com")
 	sync(2, "ada@example.com", "lin@example.com")
 
-	last, err := store.Latest(ctx, company, integration)
+	page, err := store.Roster(company, integration).Members(ctx, roster.MembersQuery{Size: 100})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer last.Close()
-	page, err := last.Users(ctx, snapshot.Page{Filter: snapshot.Filter{Standing: snapshot.Everyone}, Size: 100})
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, u := range page.Users {
-		fmt.Println(u.Email, u.Status)
+	for _, m := range page.Members {
+		fmt.Println(m.Email, m.Status == roster.Active)
 	}
 	// Output:
 	// added 2, removed 0 of 0
 	// added 1, removed 1 of 2
-	// ada@example.com active
-	// grace@example.com deleted
-	// lin@example.com active
+	// ada@example.com true
+	// grace@example.com false
+	// lin@example.com true
 }

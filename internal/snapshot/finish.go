@@ -173,7 +173,7 @@ func (m *merger) conclude(f *os.File, w *fileWriter) error {
 	all.append(m.unmatched)
 	all.append(m.sharedIDs)
 	n.Problems, n.ProblemCounts = all.List, all.Counts
-	for _, k := range [...]kind{licenseKind, userKind, grantKind} {
+	for _, k := range [...]Kind{License, User, Grant} {
 		c := countOf(&n.Counts, k)
 		c.Duplicates = m.twice[k]
 		c.Valid = c.Received - c.Skipped - c.Duplicates

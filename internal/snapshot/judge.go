@@ -14,11 +14,11 @@ func (m *merger) listed(ctx context.Context, e *entry, old *oldRow) error {
 	r := row{email: e.email, license: e.license, fields: e.fields}
 	k := kindOf(e.email, e.license)
 	switch k {
-	case userKind:
+	case User:
 		if err := m.listedUser(e, old, &r); err != nil {
 			return err
 		}
-	case grantKind:
+	case Grant:
 		m.listedGrant(e, &r)
 	}
 	r.print = fingerprint(r.fields, r.standing, FormatVersion)
@@ -106,10 +106,10 @@ func (m *merger) changed(ctx context.Context, r *row, old *oldRow) error {
 // not have.
 func (m *merger) absent(ctx context.Context, old *oldRow) error {
 	k := kindOf(old.email, old.license)
-	if k != licenseKind {
+	if k != License {
 		m.person.moveTo(old.email)
 	}
-	if k != userKind && !m.b.listed && !old.removed {
+	if k != User && !m.b.listed && !old.removed {
 		return m.carried(ctx, old, k)
 	}
 	if old.status != deleted {
@@ -118,8 +118,8 @@ func (m *merger) absent(ctx context.Context, old *oldRow) error {
 		old.status, old.removed = deleted, true
 		return m.moved(ctx, old)
 	}
-	if m.expired(old) || k == grantKind && m.person.purged {
-		m.person.purged = m.person.purged || k == userKind
+	if m.expired(old) || k == Grant && m.person.purged {
+		m.person.purged = m.person.purged || k == User
 		return m.purge()
 	}
 	m.stays(k)
@@ -127,16 +127,16 @@ func (m *merger) absent(ctx context.Context, old *oldRow) error {
 }
 
 // stays notes a user's row that is kept without being listed: deleted.
-func (m *merger) stays(k kind) {
-	if k == userKind {
+func (m *merger) stays(k Kind) {
+	if k == User {
 		m.person.gone = true
 	}
 }
 
 // carried is a licence or grant from a read that listed licences, where this one
 // does not: it stays, but a grant without a status of its own follows its user.
-func (m *merger) carried(ctx context.Context, old *oldRow, k kind) error {
-	if k == licenseKind {
+func (m *merger) carried(ctx context.Context, old *oldRow, k Kind) error {
+	if k == License {
 		return m.keep(ctx, old)
 	}
 	if m.person.purged {

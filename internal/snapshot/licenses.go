@@ -44,9 +44,9 @@ type counter struct {
 
 func (c *counter) add(old *oldRow) (more bool, err error) {
 	switch kindOf(old.email, old.license) {
-	case licenseKind:
+	case License:
 		return true, c.license(old)
-	case grantKind:
+	case Grant:
 		if i, ok := c.at[string(old.license)]; ok && !old.removed {
 			count(&c.page.Licenses[i], old.status)
 		}
@@ -128,10 +128,10 @@ type holders struct {
 
 func (h *holders) add(old *oldRow) (more bool, err error) {
 	k := kindOf(old.email, old.license)
-	if k == userKind || !bytes.Equal(old.license, h.license) {
+	if k == User || !bytes.Equal(old.license, h.license) {
 		return true, nil
 	}
-	if k == licenseKind {
+	if k == License {
 		h.found = old.status != deleted
 		return h.found, nil
 	}

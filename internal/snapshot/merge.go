@@ -105,7 +105,7 @@ func (m *merger) duplicate(before, behind []byte, merged *entry) ([]byte, error)
 	k := kindOf(loser.email, loser.license)
 	m.twice[k]++
 	m.duplicates.add(loser.duplicate())
-	if k != licenseKind {
+	if k != License {
 		return behind, nil
 	}
 	if err := merged.decode(behind); err != nil {
@@ -244,7 +244,7 @@ func (m *merger) write(ctx context.Context, r *row) (err error) {
 // snapshot.
 func (m *merger) oldFields(old *oldRow) error {
 	k := kindOf(old.email, old.license)
-	if k == grantKind {
+	if k == Grant {
 		old.fields = nil
 		return nil
 	}

@@ -65,9 +65,9 @@ func (e *entry) problem(reason roster.Reason, pointer, detail string) roster.Pro
 func (e *entry) pointer() string {
 	index := strconv.FormatInt(e.place.Index, 10)
 	switch kindOf(e.email, e.license) {
-	case licenseKind:
+	case License:
 		return "/licenses/" + index + "/name"
-	case userKind:
+	case User:
 		return "/users/" + index + "/email"
 	}
 	return "/licenses/" + strconv.FormatInt(e.list, 10) + "/users/" + index + "/email"
@@ -76,9 +76,9 @@ func (e *entry) pointer() string {
 // duplicate is the problem of an entry that a later one of its key replaces.
 func (e *entry) duplicate() roster.Problem {
 	switch kindOf(e.email, e.license) {
-	case licenseKind:
+	case License:
 		return e.problem(roster.LicenseDuplicate, e.pointer(), "a later licence has the same name; they are merged, and what the later one gives counts")
-	case userKind:
+	case User:
 		return e.problem(roster.EmailDuplicate, e.pointer(), "a later user has the same e-mail; the last one counts")
 	}
 	return e.problem(roster.EmailDuplicate, e.pointer(), "the licence lists the same e-mail again; the last one counts")

@@ -49,17 +49,6 @@ func (r *Reader) Ref() Ref { return r.ref }
 // read: for Pointer. A Reader from Open has none.
 func (r *Reader) PointerCond() table.Cond { return r.cond }
 
-// Kind is what a row is about.
-type Kind uint8
-
-const (
-	License = Kind(licenseKind)
-	User    = Kind(userKind)
-	Grant   = Kind(grantKind)
-)
-
-func (k Kind) String() string { return kindText[k] }
-
 // Key places a row in its snapshot. A licence has no e-mail, a user no licence.
 type Key struct{ Email, License string }
 
@@ -155,40 +144,49 @@ func (f *file) groupOf(email []byte) int {
 	})
 }
 
-// fetch places the cold columns at the row.
-func (w *walker) fetch(old *oldRow) error { return w.cold.move(old.position) }
+// fetchUser reads the cold columns of a user's row into w.user, where they stay
+// until the next row is fetched.
+func (w *walker) fetchUser(old *oldRow) (err error) {
+	if err := w.cold.move(old.position); err != nil {
+		return err
+	}
+	defer caught(&err)
+	w.cold.user(&w.user)
+	return nil
+}
+
+// fetchLicense is the same for a licence's row.
+func (w *walker) fetchLicense(old *oldRow) (l licenseFields, err error) {
+	if err := w.cold.move(old.position); err != nil {
+		return l, err
+	}
+	defer caught(&err)
+	w.cold.license(&l)
+	return l, nil
+}
 
 // row is the whole of a row, on its own memory.
 func (w *walker) row(old *oldRow) (r Row, err error) {
 	k := kindOf(old.email, old.license)
-	r = Row{Key: Key{string(old.email), string(old.license)}, Kind: Kind(k), Status: statusText[old.status],
+	r = Row{Key: Key{string(old.email), string(old.license)}, Kind: k, Status: statusText[old.status],
 		Revision: old.revision, FirstSeen: millis(old.firstSeen, true), DeletedAt: millis(old.deletedAt, old.deletedAt != 0),
 		Removed: old.removed, Matched: old.matched}
-	if k == grantKind {
-		return r, nil
-	}
-	if err := w.fetch(old); err != nil {
-		return Row{}, err
-	}
-	defer caught(&err)
-	if k == licenseKind {
-		w.license(&r)
-		return r, nil
-	}
-	w.cold.user(&w.user)
-	r.ID, r.FirstName, r.LastName = string(w.user.id), string(w.user.first), string(w.user.last)
-	r.ExternalStatus, r.LastUsed = string(w.user.external), millis(w.user.lastUsed, w.user.hasLastUsed)
-	for _, role := range w.user.roles {
-		r.Roles = append(r.Roles, string(role))
+	switch k {
+	case User:
+		if err := w.fetchUser(old); err != nil {
+			return Row{}, err
+		}
+		r.ID, r.FirstName, r.LastName = string(w.user.id), string(w.user.first), string(w.user.last)
+		r.ExternalStatus, r.Roles = string(w.user.external), w.user.roleTexts()
+		r.LastUsed = millis(w.user.lastUsed, w.user.hasLastUsed)
+	case License:
+		l, err := w.fetchLicense(old)
+		if err != nil {
+			return Row{}, err
+		}
+		if r.Unassigned = l.unassigned; l.hasPrice {
+			r.PricePerUser = &l.price
+		}
 	}
 	return r, nil
-}
-
-func (w *walker) license(r *Row) {
-	var l licenseFields
-	w.cold.license(&l)
-	r.Unassigned = l.unassigned
-	if l.hasPrice {
-		r.PricePerUser = &l.price
-	}
 }

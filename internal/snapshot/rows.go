@@ -44,13 +44,13 @@ func (s *scanner) license(l *licenseFields) {
 }
 
 // fields reads the other fields of the row in the form of an entry's.
-func (s *scanner) fields(dst []byte, k kind, u *userFields) (_ []byte, err error) {
+func (s *scanner) fields(dst []byte, k Kind, u *userFields) (_ []byte, err error) {
 	defer caught(&err)
 	switch k {
-	case userKind:
+	case User:
 		s.user(u)
 		dst = u.append(dst)
-	case licenseKind:
+	case License:
 		var l licenseFields
 		s.license(&l)
 		dst = l.append(dst)

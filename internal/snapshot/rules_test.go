@@ -2,6 +2,7 @@ package snapshot_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,17 +19,20 @@ import (
 	"muster/internal/org"
 	"muster/internal/roster"
 	"muster/internal/snapshot"
+	"muster/internal/table"
 )
 
 func TestNoSnapshotYetIsEmpty(t *testing.T) {
 	e := newEnv(t)
 	r := e.latest(t)
-	page, err := r.Users(t.Context(), snapshot.Page{Size: 1000})
-	if err != nil || len(page.Users) > 0 || !r.Ref().IsZero() || len(rowsOf(t, r, 0, snapshot.Key{})) > 0 {
-		t.Errorf("page %+v, ref %+v, error %v", page, r.Ref(), err)
+	if !r.Ref().IsZero() || len(rowsOf(t, r, 0, snapshot.Key{})) > 0 {
+		t.Errorf("ref %+v", r.Ref())
 	}
-	if n, err := r.Total(t.Context(), snapshot.Filter{Text: "a"}); n != 0 || err != nil {
-		t.Errorf("total %d, error %v", n, err)
+	for _, text := range []string{"", "a"} {
+		page, err := e.Roster(e.org, integration).Members(t.Context(), roster.MembersQuery{Size: 1000, Text: text, Total: -1})
+		if d := cmp.Diff(roster.MembersPage{}, page); err != nil || d != "" {
+			t.Errorf("text %q: error %v, page %s", text, err, d)
+		}
 	}
 }
 
@@ -116,9 +120,9 @@ func TestPageEndsAtItsBytes(t *testing.T) {
 		users = append(users, u)
 	}
 	_, r := e.sync(t, 1, roster.Batch{Users: users})
-	page, err := r.Users(t.Context(), snapshot.Page{Size: 1000})
-	if err != nil || len(page.Users) != 8 || page.NextAfter != "u07@x.se" {
-		t.Errorf("%d users, next after %q, error %v", len(page.Users), page.NextAfter, err)
+	page, err := r.Members(t.Context(), roster.MembersQuery{Size: 1000, Text: "u", Fields: []roster.Field{roster.FieldEmail}, Total: -1})
+	if err != nil || len(page.Members) != 8 || !page.More || page.Total != 30 {
+		t.Errorf("%d members of %d, more %v, error %v", len(page.Members), page.Total, page.More, err)
 	}
 }
 
@@ -209,19 +213,21 @@ func TestDamageIsNamed(t *testing.T) {
 			if _, err := e.Blobs.Put(t.Context(), key, "", bytes.NewReader(damage(bytes.Clone(whole)))); err != nil {
 				t.Fatal(err)
 			}
-			bad, err := e.Open(t.Context(), e.org, integration, job, 1)
+			q := roster.MembersQuery{Version: roster.Version{Job: job, Token: 1}, Size: 10}
+			if _, err := e.Roster(e.org, integration).Members(t.Context(), q); !errors.Is(err, snapshot.ErrCorrupt) {
+				t.Errorf("list: error %v", err)
+			}
+			o := org.NewID()
+			if err := e.Table.Write(t.Context(), snapshot.Pointer(o, integration, snapshot.Ref{Key: key}, table.Absent)); err != nil {
+				t.Fatal(err)
+			}
+			bad, err := e.Latest(t.Context(), o, integration)
 			if err == nil {
 				defer func() { _ = bad.Close() }()
-				_, err = bad.Users(t.Context(), snapshot.Page{Size: 10})
+				_, err = e.build(t).Finish(t.Context(), bad, options(2))
 			}
 			if !errors.Is(err, snapshot.ErrCorrupt) {
-				t.Errorf("error %v", err)
-			}
-			if bad != nil {
-				b := e.build(t)
-				if _, err := b.Finish(t.Context(), bad, options(2)); !errors.Is(err, snapshot.ErrCorrupt) {
-					t.Errorf("merge: error %v", err)
-				}
+				t.Errorf("merge: error %v", err)
 			}
 		})
 	}
@@ -265,25 +271,57 @@ func TestAnotherFormatChangesNobody(t *testing.T) {
 	}
 }
 
-func TestGone(t *testing.T) {
+// A list goes on with the version that it began with, until that is cleared away.
+func TestPinnedVersion(t *testing.T) {
+	e := newEnv(t)
+	_, first := e.sync(t, 1, roster.Batch{Users: []roster.User{user("a@x.se")}})
+	e.sync(t, 2, roster.Batch{Users: []roster.User{user("b@x.se")}})
+	read := func(o org.ID, v roster.Version) (got string, err error) {
+		page, err := e.Roster(o, integration).Members(t.Context(), roster.MembersQuery{Version: v, Size: 10, Total: -1})
+		got = fmt.Sprint(page.Version, " ", page.Total)
+		for _, m := range page.Members {
+			got += " " + m.Email
+		}
+		return got, err
+	}
+	v1 := roster.Version{Job: "job-1", Token: 1}
+	for v, want := range map[roster.Version]string{{}: "{job-2 2} 2 a@x.se b@x.se", v1: "{job-1 1} 1 a@x.se"} {
+		if got, err := read(e.org, v); err != nil || got != want {
+			t.Errorf("version %+v: %s, %v", v, got, err)
+		}
+	}
+	gone := func(name string, o org.ID, v roster.Version) {
+		t.Helper()
+		if got, err := read(o, v); !errors.Is(err, roster.ErrGone) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	gone("another token", e.org, roster.Version{Job: "job-1", Token: 9})
+	gone("another org", org.NewID(), v1)
+	gone("a path", e.org, roster.Version{Job: "../x", Token: 1})
+	if err := e.Blobs.Delete(t.Context(), first.Ref().Key); err != nil {
+		t.Fatal(err)
+	}
+	gone("cleared away", e.org, v1)
+}
+
+// A file says of itself what the row says that names it: a pinned list, and
+// whoever else reads the file, have nothing more.
+func TestFileDescribesItself(t *testing.T) {
 	e := newEnv(t)
 	_, r := e.sync(t, 1, roster.Batch{Users: []roster.User{user("a@x.se")}})
-	pinned, err := e.Open(t.Context(), e.org, integration, r.Ref().Job, r.Ref().Revision)
+	totals, err := json.Marshal(r.Ref().Totals)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(r.Ref(), pinned.Ref()); d != "" {
-		t.Errorf("the file describes itself otherwise (-row +file)\n%s", d)
+	want := map[string]string{"muster.format": "1", "muster.job": "job-1", "muster.revision": "1",
+		"muster.committed_at": "2026-03-02T12:00:00Z", "muster.totals": string(totals)}
+	got := map[string]string{}
+	for _, kv := range parquetFile(t, e, r).Metadata().KeyValueMetadata {
+		got[kv.Key] = kv.Value
 	}
-	_ = pinned.Close()
-	for name, open := range map[string]func() (*snapshot.Reader, error){
-		"another revision": func() (*snapshot.Reader, error) { return e.Open(t.Context(), e.org, integration, "job-1", 9) },
-		"another org":      func() (*snapshot.Reader, error) { return e.Open(t.Context(), org.NewID(), integration, "job-1", 1) },
-		"a path":           func() (*snapshot.Reader, error) { return e.Open(t.Context(), e.org, integration, "../x", 1) },
-	} {
-		if _, err := open(); !errors.Is(err, snapshot.ErrGone) {
-			t.Errorf("%s: error %v", name, err)
-		}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("metadata (-want +got)\n%s", d)
 	}
 }
 

@@ -53,7 +53,7 @@ var layout = [numColumns]struct {
 	colRevision:    {"revision", delta(parquet.Int(64))},
 	colFirstSeen:   {"first_seen_at", delta(parquet.Timestamp(parquet.Millisecond))},
 	colDeletedAt:   {"deleted_at", parquet.Optional(parquet.Timestamp(parquet.Millisecond))},
-	colFingerprint: {"fingerprint", parquet.Uint(64)},
+	colFingerprint: {"fingerprint", parquet.Int(64)}, // of 64 bits; signed, as not every reader has the other kind
 	colKind:        {"kind", dict(parquet.String())}, // license, user, grant
 	colID:          {"id", parquet.String()},
 	colFirstName:   {"first_name", parquet.String()},
@@ -120,11 +120,11 @@ type Totals struct {
 	Unmatched int64 `json:"unmatched"`
 }
 
-func (t *Totals) of(k kind) *Total {
+func (t *Totals) of(k Kind) *Total {
 	switch k {
-	case licenseKind:
+	case License:
 		return &t.Licenses
-	case userKind:
+	case User:
 		return &t.Users
 	}
 	return &t.Grants

@@ -14,8 +14,6 @@ import (
 )
 
 var (
-	// ErrGone: the snapshot that was asked for is not kept any more.
-	ErrGone = errors.New("snapshot: gone")
 	// ErrFormat: a checkpoint, or a snapshot, was written in a format that this
 	// program does not go on from. A read begins anew.
 	ErrFormat = errors.New("snapshot: another format version")
@@ -89,32 +87,8 @@ func (s *Store) Latest(ctx context.Context, o org.ID, integration string) (*Read
 	return r, nil
 }
 
-// Open opens the snapshot that the run of job under revision wrote, whether it is
-// still the latest or not: a list's cursor is pinned to one. The path is made
-// from the caller's own org and integration, so another org's cursor finds
-// nothing. ErrGone where it is no longer, or never was. Close the Reader.
-func (s *Store) Open(ctx context.Context, o org.ID, integration, job string, revision int64) (*Reader, error) {
-	if !isName(job) {
-		return nil, fmt.Errorf("%w: no job has such an id", ErrGone)
-	}
-	return s.open(ctx, BlobKey(o, integration, job, revision), "")
-}
-
-// isName keeps what a cursor says from becoming another path.
-func isName(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-') {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 64
-}
-
 func (s *Store) open(ctx context.Context, key, version string) (*Reader, error) {
 	obj, err := s.Blobs.Open(ctx, key, version)
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil, fmt.Errorf("%w: %s", ErrGone, key)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: open %s: %w", key, err)
 	}
@@ -126,8 +100,11 @@ func (s *Store) open(ctx context.Context, key, version string) (*Reader, error) 
 	return r, nil
 }
 
-// putOnce puts what only this run writes under key, so that a key that is taken
-// by as many bytes is an earlier try of our own whose answer was lost.
+// putOnce puts what a process that holds a lease makes once under its token: key
+// names job and token, and no other process, and no other call of this one, writes
+// it with other bytes. So a key that is taken holds these very bytes, from an
+// earlier call of ours that ended in blob.ErrUnavailable or with its context, and
+// putOnce answers with that object. The size is a check that this holds, no proof.
 func putOnce(ctx context.Context, s blob.Store, key, contentType string, size int64, body io.Reader) (blob.Info, error) {
 	info, err := s.Put(ctx, key, contentType, body)
 	if !errors.Is(err, blob.ErrExists) {
@@ -139,7 +116,7 @@ func putOnce(ctx context.Context, s blob.Store, key, contentType string, size in
 	}
 	defer func() { _ = obj.Close() }()
 	if info = obj.Info(); info.Size != size {
-		return blob.Info{}, err
+		return blob.Info{}, fmt.Errorf("%d bytes lie where %d were to be put: %w", info.Size, size, err)
 	}
 	return info, nil
 }

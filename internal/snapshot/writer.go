@@ -94,14 +94,14 @@ func (b *outBatch) add(r *row, scratch *userFields) error {
 	b.rows++
 
 	var license licenseFields
-	if k == licenseKind {
+	if k == License {
 		if err := license.decode(r.fields); err != nil {
 			return err
 		}
 	}
-	b.setOptional(colUnassigned, license.unassigned, k == licenseKind)
+	b.setOptional(colUnassigned, license.unassigned, k == License)
 	b.setOptional(colPrice, license.price, license.hasPrice)
-	if k != userKind {
+	if k != User {
 		b.noUser()
 		return nil
 	}

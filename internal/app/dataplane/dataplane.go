@@ -26,7 +26,7 @@ func PutServicesSyncCustom(a *app.App) api.Route {
 
 // GetAppsIdappUsers serves GET /v1.0/apps/{idApp}/users.
 func GetAppsIdappUsers(a *app.App) api.Route {
-	return torii.GetAppsIDAppUsers(a.Integrations(), rosters{snapshots(a)})
+	return torii.GetAppsIDAppUsers(a.Integrations(), snapshots(a))
 }
 
 // requestTime is how long a sync may take inside its request: the gateway gives
