@@ -23,12 +23,13 @@ var arrows = map[string]string{
 	"snapshot":    "blob org roster table",
 	"syncer":      "blob garbage job lease org roster snapshot table",
 
-	"api":    "blob org table",
-	"health": "api",
-	"torii":  "api integration job lease org roster table upload",
-	"twine":  "api catalog integration job org roster",
+	"api":     "blob org table",
+	"health":  "api",
+	"openapi": "api",
+	"torii":   "api integration job lease org roster table upload",
+	"twine":   "api catalog integration job org roster",
 
-	"app":           "api blob garbage health integration job org table torii twine upload",
+	"app":           "api blob garbage health integration job openapi org table torii twine upload",
 	"app/dataplane": "api app blob integration job org roster rosterfile snapshot syncer torii upload",
 
 	"local/bolt":  "table",
@@ -39,7 +40,7 @@ var arrows = map[string]string{
 	"aws/gateway": "api",
 	"aws":         "api app aws/dynamo aws/gateway aws/s3store blob job table",
 
-	"cmd/muster": "api app app/dataplane aws job local org rosterfile/rostergen",
+	"cmd/muster": "api app app/dataplane aws job local openapi org rosterfile/rostergen",
 
 	// What only tests and benchmarks use.
 	"rosterfile/rostergen": "",

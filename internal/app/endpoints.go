@@ -3,6 +3,7 @@ package app
 import (
 	"muster/internal/api"
 	"muster/internal/health"
+	"muster/internal/openapi"
 	"muster/internal/torii"
 	"muster/internal/twine"
 )
@@ -10,12 +11,13 @@ import (
 // Endpoints are all of this package's, for the gateway, the OpenAPI document and
 // tests. A Lambda function names the one that it serves.
 var Endpoints = []func(*App) api.Route{
-	GetHealth,
+	GetHealth, GetOpenapi,
 	PostFilesUpload, GetFilesURL, PostFiles, GetFilesID, GetFilesIDDownload, GetOrgsMy,
 	GetOrganizations, GetSystems, CreateSystemIntegration, GetSystemIntegrations, GetSystemIntegration, GetJob,
 }
 
-func GetHealth(*App) api.Route { return health.Get() }
+func GetHealth(*App) api.Route  { return health.Get() }
+func GetOpenapi(*App) api.Route { return openapi.Get() }
 
 // Torii's.
 

@@ -22,8 +22,9 @@ type cli struct {
 	Key struct {
 		Create keyCreate `cmd:"" help:"Make an API key of an org and print its secret, once."`
 	} `cmd:"" help:"API keys."`
-	Bench bench `cmd:"" help:"Measure the sync of large files beside a decode-only floor."`
-	Floor floor `cmd:"" hidden:"" help:"Decode a file and nothing else."`
+	OpenAPI openapiPrint `cmd:"" name:"openapi" help:"Print the OpenAPI document of all calls."`
+	Bench   bench        `cmd:"" help:"Measure the sync of large files beside a decode-only floor."`
+	Floor   floor        `cmd:"" hidden:"" help:"Decode a file and nothing else."`
 }
 
 // env is what of the process the commands may touch.
