@@ -43,7 +43,8 @@ type large struct {
 	admin       string
 	integration string
 	app         int32
-	file        int64
+	few         int64 // the small file
+	file        int64 // the large one
 	users       int
 	byWorker    bool // its request hands it over
 }
@@ -60,8 +61,8 @@ func newLarge(t *testing.T, env ...string) large {
 	c := l.caller(run)
 	l.integration, l.app = c.account(t)
 	few := crowd(smallRoster)
-	l.file = c.upload(t, bytes.NewReader(few), int64(len(few)))
-	c.must(t, "PUT", "/v1.0/services/sync/custom", l.order(), nil)
+	l.few = c.upload(t, bytes.NewReader(few), int64(len(few)))
+	c.must(t, "PUT", "/v1.0/services/sync/custom", map[string]any{"idFile": l.few, "idAppAccount": l.app}, nil)
 	var many bytes.Buffer
 	if err := rostergen.Write(&many, l.users, rostergen.Options{Seed: 1, Shuffled: true}); err != nil {
 		t.Fatal(err)
@@ -118,16 +119,17 @@ type answered struct {
 
 // moment is a state of a sync, as the files of its server show it.
 type moment struct {
-	name string
-	here func(data string) bool
+	name        string
+	here        func(data string) bool
+	orCommitted bool // it is over with the commit, which comes a moment later
 }
 
 var moments = []moment{
-	{"while it reads", func(data string) bool { return size(data, "tmp", "runs-") > 1<<20 }},
-	{"late in its read", func(data string) bool { return size(data, "tmp", "runs-") > int64(howMany())*30 }},
-	{"while it merges", func(data string) bool { return size(data, "tmp", "next-") > 1<<20 }},
-	{"while it puts the snapshot", func(data string) bool { return size(data, "blobs/tmp", "put-") > 1<<16 }},
-	{"when the snapshot lies there", func(data string) bool { return count(data, "blobs/objects/snapshots") > 1 }},
+	{name: "while it reads", here: func(data string) bool { return size(data, "tmp", "runs-") > 1<<20 }},
+	{name: "late in its read", here: func(data string) bool { return size(data, "tmp", "runs-") > int64(howMany())*30 }},
+	{name: "while it merges", here: func(data string) bool { return size(data, "tmp", "next-") > 1<<20 }},
+	{name: "while it puts the snapshot", here: func(data string) bool { return size(data, "blobs/tmp", "put-") > 1<<16 }},
+	{name: "when the snapshot lies there", here: func(data string) bool { return count(data, "blobs/objects/snapshots") > 1 }, orCommitted: true},
 }
 
 // size is of the largest file whose name begins with prefix, below a folder.
@@ -177,6 +179,7 @@ func (l large) await(t *testing.T, m moment, done <-chan answered) {
 // TestKilled kills the server in the middle of a large sync, as kill -9 does, at
 // one moment after the other, and starts it again over the same data.
 func TestKilled(t *testing.T) {
+	t.Parallel() // with TestInRealTime, which waits most of its time
 	prepared := newLarge(t)
 	for _, m := range moments {
 		t.Run(m.name, func(t *testing.T) {
@@ -189,6 +192,11 @@ func TestKilled(t *testing.T) {
 				t.Fatalf("answered %d before it was killed: %s", a.status, a.body)
 			}
 			s = l.serve(t)
+			if m.orCommitted && l.total(t, s) == l.users+smallRoster {
+				t.Log("the kill came after the commit")
+				l.free(t, s)
+				return
+			}
 			job := l.stillBusy(t, s)
 			s.kill()
 			l.expireLease(t)
@@ -215,13 +223,15 @@ func (l large) stillBusy(t *testing.T, s server) string {
 	return refused.Job.ID
 }
 
-// ended waits for the job to be completed and checks all that can be seen of it.
+// ended waits for the job to be completed, by then, and checks all that can be
+// seen of it.
 func (l large) ended(t *testing.T, s server, job string, restarts int, by time.Time) {
 	t.Helper()
 	var report struct {
 		Data struct {
 			Status, Reason string
 			Restarts       int
+			EndedAt        time.Time `json:"ended_at"`
 			Counts         struct {
 				Users struct{ Received, Valid, Added, Removed, Unchanged int }
 			}
@@ -233,11 +243,14 @@ func (l large) ended(t *testing.T, s server, job string, restarts int, by time.T
 			break
 		}
 		if time.Now().After(by) {
-			t.Fatalf("job %s is not over: %+v", job, report.Data)
+			break
 		}
 		time.Sleep(50 * time.Millisecond) // between two looks
 	}
 	d := report.Data
+	if d.EndedAt.IsZero() || d.EndedAt.After(by) {
+		t.Fatalf("job %s is not over in time: %+v", job, d)
+	}
 	if u := d.Counts.Users; d.Status != "completed" || d.Restarts != restarts ||
 		u.Received != l.users || u.Valid != l.users || u.Added != l.users || u.Removed != smallRoster || u.Unchanged != 0 {
 		t.Errorf("job %s: %+v, want it completed after %d restarts with %d users added and %d removed", job, d, restarts, l.users, smallRoster)
@@ -252,8 +265,18 @@ func (l large) ended(t *testing.T, s server, job string, restarts int, by time.T
 		}
 		time.Sleep(10 * time.Millisecond) // the worker removes them after its commit
 	}
-	// The integration is free: the same file again changes nothing.
-	l.caller(s).must(t, "PUT", "/v1.0/services/sync/custom", l.order(), nil)
+	l.free(t, s)
+}
+
+// free: the integration takes another sync, which the removal guard stops.
+func (l large) free(t *testing.T, s server) {
+	t.Helper()
+	var refused refusal
+	order := map[string]any{"idFile": l.few, "idAppAccount": l.app}
+	status, _ := l.caller(s).call(t, "PUT", "/v1.0/services/sync/custom", order, &refused)
+	if status != http.StatusConflict || refused.Kind != "too_many_removals" {
+		t.Errorf("another sync was answered %d %s, want that the removal guard stopped it", status, refused.Kind)
+	}
 }
 
 // expireLease is a minute that goes by: the lease's end moves into the past.
@@ -310,7 +333,7 @@ func TestKilledUpload(t *testing.T) {
 	if _, err := half.Write(make([]byte, 1<<19)); err != nil {
 		t.Fatal(err)
 	}
-	l.await(t, moment{"being put", func(data string) bool { return size(data, "blobs/tmp", "put-") > 0 }}, nil)
+	l.await(t, moment{name: "being put", here: func(data string) bool { return size(data, "blobs/tmp", "put-") > 0 }}, nil)
 	s.kill()
 	half.Close()
 	if err := <-done; err == nil {
@@ -392,5 +415,4 @@ func (s stopped) endedInTime(t *testing.T, restarts int) {
 	t.Helper()
 	const leaseAndSweep, sync = 75 * time.Second, 30 * time.Second
 	s.ended(t, s.next, s.job, restarts, s.at.Add(leaseAndSweep+sync))
-	t.Logf("over %v after the end of its server", time.Since(s.at).Round(time.Second))
 }

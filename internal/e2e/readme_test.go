@@ -1,0 +1,39 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var marked = regexp.MustCompile("(?ms)^```sh test\n(.*?)^```$")
+
+// TestREADME runs the commands of the README's blocks that are marked `sh test`,
+// in their order, in one shell, against a server as `make run` starts it.
+func TestREADME(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := localSite(t)
+	base := s.serve(t, "--demo").base
+	commands := "MUSTER=" + base + "\nKEY=$(cat '" + filepath.Join(s.flags[1], "api-key") + "')\n"
+	blocks := marked.FindAllSubmatch(readme, -1)
+	for _, b := range blocks {
+		commands += string(b[1])
+	}
+	if len(blocks) < 3 {
+		t.Fatalf("%d blocks are marked", len(blocks))
+	}
+	out := shell(t, t.TempDir(), commands)
+	for _, want := range []string{`"slug":"custom_file"`, `"success":true`, `"status":"completed"`, `"added":1000000`, `"total":1000000`, `"email":"user0000042@example.com"`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %s in what they print:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, `"statusCode"`) {
+		t.Errorf("an error is in what they print:\n%s", out)
+	}
+}
