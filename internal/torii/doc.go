@@ -6,7 +6,8 @@
 //	                                                               ▼
 //	PUT  /services/sync/custom {"idFile": 12, "idAppAccount": 3} ─► {"success": true}
 //	GET  /apps/3/users ─► {"users": […], "count", "total", "nextCursor"}
-//	GET  /orgs/my
+//	GET  /apps, /apps/3, /apps/3/licenses, /apps/3/licenses/users
+//	GET  /files/12, /files/12/download, /orgs/my
 //
 // Torii's app and app account are one thing here, a system integration, known by
 // its number: clients of this contract have integer ids. The UUID is taken too.

@@ -17,7 +17,9 @@ import (
 
 // Endpoints are those of this package, for the gateway, the OpenAPI document and
 // tests. A Lambda function names the one that it serves.
-var Endpoints = []func(*app.App) api.Route{PutServicesSyncCustom, GetAppsIdappUsers}
+var Endpoints = []func(*app.App) api.Route{
+	PutServicesSyncCustom, GetAppsIdappUsers, GetApps, GetAppsIdapp, GetAppsIdappLicenses, GetAppsIdappLicensesUsers,
+}
 
 // PutServicesSyncCustom serves PUT /v1.0/services/sync/custom.
 func PutServicesSyncCustom(a *app.App) api.Route {
@@ -27,6 +29,26 @@ func PutServicesSyncCustom(a *app.App) api.Route {
 // GetAppsIdappUsers serves GET /v1.0/apps/{idApp}/users.
 func GetAppsIdappUsers(a *app.App) api.Route {
 	return torii.GetAppsIDAppUsers(a.Integrations(), snapshots(a))
+}
+
+// GetApps serves GET /v1.0/apps.
+func GetApps(a *app.App) api.Route {
+	return torii.GetApps(a.Integrations(), a.Orgs(), snapshots(a))
+}
+
+// GetAppsIdapp serves GET /v1.0/apps/{idApp}.
+func GetAppsIdapp(a *app.App) api.Route {
+	return torii.GetAppsIDApp(a.Integrations(), a.Orgs(), snapshots(a))
+}
+
+// GetAppsIdappLicenses serves GET /v1.0/apps/{idApp}/licenses.
+func GetAppsIdappLicenses(a *app.App) api.Route {
+	return torii.GetAppsIDAppLicenses(a.Integrations(), a.Orgs(), snapshots(a))
+}
+
+// GetAppsIdappLicensesUsers serves GET /v1.0/apps/{idApp}/licenses/users.
+func GetAppsIdappLicensesUsers(a *app.App) api.Route {
+	return torii.GetAppsIDAppLicensesUsers(a.Integrations(), snapshots(a))
 }
 
 // requestTime is how long a sync may take inside its request: the gateway gives

@@ -3,7 +3,7 @@
 //
 //	App ─► Syncer ─┬─ PutServicesSyncCustom    a file, inside its request
 //	               ├─ Sync                     the worker: starts and ticks
-//	               └─ Rosters ─► GetAppsIdappUsers
+//	               └─ Rosters ─► GetAppsIdappUsers, GetApps, … what reads one
 //
 // It also says what a sync of today reads and serves: a file input reads its
 // upload, and no integration has targets or a schedule's source yet.

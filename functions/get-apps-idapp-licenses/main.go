@@ -1,0 +1,9 @@
+// Command get-apps-idapp-licenses serves GET /v1.0/apps/{idApp}/licenses.
+package main
+
+import (
+	"muster/internal/app/dataplane"
+	"muster/internal/aws"
+)
+
+func main() { aws.Serve(dataplane.GetAppsIdappLicenses) }
