@@ -54,7 +54,7 @@ func open(t *testing.T) *env {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tab.Close() })
-	blobs, err := disk.Open(filepath.Join(dir, "blobs"), func() string { return "" }, time.Now)
+	blobs, err := disk.Open(filepath.Join(dir, "blobs"), func() string { return "" }, time.Now, disk.NoSync)
 	if err != nil {
 		t.Fatal(err)
 	}

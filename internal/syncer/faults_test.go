@@ -14,11 +14,10 @@ import (
 type mode string
 
 const (
-	killedBefore mode = "the process stops before it"
-	killedAfter  mode = "the process stops after it"
-	notApplied   mode = "it is not done"
-	replyLost    mode = "it is done and the answer lost"
-	sentTwice    mode = "it is done, and sent again by what lies below"
+	killed     mode = "the process stops after it" // which is before the next one
+	notApplied mode = "it is not done"
+	replyLost  mode = "it is done and the answer lost"
+	sentTwice  mode = "it is done, and sent again by what lies below"
 )
 
 // faults lets the write of one number, counted over all processes of a world and
@@ -55,9 +54,7 @@ func (f *faults) table(c tabletest.Call) tabletest.Fault {
 		return tabletest.None()
 	}
 	switch f.mode {
-	case killedBefore:
-		return tabletest.StopBefore()
-	case killedAfter:
+	case killed:
 		return tabletest.StopAfter()
 	case notApplied:
 		return tabletest.NotApplied(table.ErrUnavailable)
@@ -76,9 +73,7 @@ func (f *faults) blob(c blobtest.Call) blobtest.Fault {
 		return blobtest.None()
 	}
 	switch f.mode {
-	case killedBefore:
-		return blobtest.StopBefore()
-	case killedAfter:
+	case killed:
 		return blobtest.StopAfter()
 	case notApplied:
 		return blobtest.NotApplied(blob.ErrUnavailable)

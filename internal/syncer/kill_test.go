@@ -135,8 +135,7 @@ func (sc scenario) play(w *world, at int, m mode) (fired bool) {
 		}
 	}
 	for _, j := range w.jobs() {
-		killed := m == killedBefore || m == killedAfter || m == sentTwice
-		if j.Status == job.Failed && (killed || j.Reason != job.Unavailable && j.Reason != job.ApplyIncomplete) {
+		if j.Status == job.Failed && (m == killed || m == sentTwice || j.Reason != job.Unavailable && j.Reason != job.ApplyIncomplete) {
 			w.t.Errorf("job %s failed: %s, %s", j.ID, j.Reason, j.Message)
 		}
 	}
@@ -152,7 +151,7 @@ func (sc scenario) play(w *world, at int, m mode) (fired bool) {
 // lease and a sweep or two, and what it says is what is there.
 func TestI4_KilledAtEveryWrite(t *testing.T) {
 	for _, sc := range scenarios {
-		for _, m := range []mode{killedBefore, killedAfter, notApplied, replyLost, sentTwice} {
+		for _, m := range []mode{killed, notApplied, replyLost, sentTwice} {
 			t.Run(sc.name+"/"+string(m), func(t *testing.T) {
 				t.Parallel()
 				for at, more := 1, true; more && !t.Failed(); at++ {

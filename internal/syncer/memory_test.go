@@ -89,7 +89,9 @@ func TestI7_MemoryDoesNotGrowWithTheInput(t *testing.T) {
 		})
 		t.Logf("%d users: at most %.1f MiB live", n, float64(peaks[n])/(1<<20))
 	}
-	if peaks[many] > peaks[few]+peaks[few]/2 {
+	// A run that is not full and one that is differ by less than slack.
+	const slack = 8 << 20
+	if peaks[many] > peaks[few]+slack {
 		t.Errorf("%d users need %d bytes, %d need %d", few, peaks[few], many, peaks[many])
 	}
 }

@@ -37,7 +37,9 @@ func (s *Store) writeTemp(key, contentType string, body io.Reader) (info blob.In
 		}
 	}()
 	info = blob.Info{Key: key, Version: rand.Text(), ContentType: contentType, Modified: s.now().UTC()}
-	info.Size, err = fill(f, info, body)
+	if info.Size, err = fill(f, info, body); err == nil && !s.noSync {
+		err = f.Sync()
+	}
 	return info, f.Name(), err
 }
 
@@ -60,7 +62,7 @@ func fill(f *os.File, info blob.Info, body io.Reader) (int64, error) {
 	if err := os.Chtimes(f.Name(), info.Modified, info.Modified); err != nil {
 		return 0, err
 	}
-	return n, f.Sync()
+	return n, nil
 }
 
 // object is an open file behind its header.
