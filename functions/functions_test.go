@@ -254,7 +254,7 @@ func templateFunctions(t *testing.T) map[string]templateFunction {
 		}
 		f := templateFunction{code: r.Properties.CodeUri}
 		for _, e := range r.Properties.Events {
-			if e.Type == "HttpApi" {
+			if e.Type == "HttpApi" && e.Properties.Path != "" { // without one it is what no route takes
 				f.routes = append(f.routes, e.Properties.Method+" "+e.Properties.Path)
 			}
 		}
