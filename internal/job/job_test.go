@@ -121,7 +121,7 @@ func TestLife(t *testing.T) {
 		if _, err := e.Claim(e.t.Context(), e.org, integration, file); !errors.As(err, &busy) || busy.Job != run.Job().ID.String() {
 			e.t.Errorf("a second claim: %v", err)
 		}
-		if err := run.Park(e.t.Context(), json.RawMessage(`{"state":{}}`), job.Report{}); err != nil || len(e.starts) != 1 {
+		if err := run.Park(e.t.Context(), json.RawMessage(`{}`), job.Report{}); err != nil || len(e.starts) != 1 {
 			e.t.Fatalf("Park: %v, starts %v", err, e.starts)
 		}
 		j := e.get(run.Job().ID)
@@ -283,6 +283,27 @@ func TestStartIsSentAgain(t *testing.T) {
 		}
 		if _, err := e.Adopt(e.t.Context(), e.starts[1]); err != nil {
 			e.t.Errorf("Adopt: %v", err)
+		}
+	})
+}
+
+// A worker that died with a checkpoint may have died of it: the next one begins
+// from the beginning.
+func TestRestartDropsTheCheckpoint(t *testing.T) {
+	inBubble(t, func(e *env) {
+		run := e.claim()
+		if err := run.Park(e.t.Context(), json.RawMessage(`{}`), job.Report{}); err != nil {
+			e.t.Fatal(err)
+		}
+		if _, err := e.Adopt(e.t.Context(), e.starts[0]); err != nil {
+			e.t.Fatal(err)
+		}
+		time.Sleep(lease.TTL)
+		if _, err := e.Sweep(e.t.Context()); err != nil {
+			e.t.Fatal(err)
+		}
+		if j := e.get(run.Job().ID); j.Status != job.Pending || j.Restarts != 1 || j.Checkpoint != nil {
+			e.t.Errorf("the job is %s after %d restarts, with checkpoint %s", j.Status, j.Restarts, j.Checkpoint)
 		}
 	})
 }

@@ -338,14 +338,7 @@ func TestApplyGoesOn(t *testing.T) {
 		w.targets[0] = d
 		w.source = script{pages: pages(with(ada, "p000@example.com", "Grace"))}
 		w.mustSync(file, job.Completed)
-		for row, err := range w.latest().Rows(w.t.Context(), 0, snapshot.Key{}) {
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			if _, err := w.table.Get(w.t.Context(), d.key(row.Key)); err != nil {
-				w.t.Errorf("%v never came: %v", row.Key, err)
-			}
-		}
+		d.has() // some of it twice: nobody knows what came of what was begun
 	})
 }
 

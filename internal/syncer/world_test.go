@@ -485,6 +485,18 @@ func (d directory) put(ctx context.Context, row snapshot.Row) (table.Write, erro
 // none twice.
 func (d directory) check() {
 	d.w.t.Helper()
+	for k, revisions := range d.has() {
+		if !slices.IsSorted(revisions) || len(slices.Compact(slices.Clone(revisions))) != len(revisions) {
+			d.w.t.Errorf("%s was sent %v in revisions %v", d.mapping, k, revisions)
+		}
+	}
+}
+
+// has requires that the target has every row in its last revision, and answers
+// the revisions that it was sent.
+func (d directory) has() map[snapshot.Key][]int64 {
+	d.w.t.Helper()
+	all := map[snapshot.Key][]int64{}
 	for row, err := range d.w.latest().Rows(d.w.t.Context(), 0, snapshot.Key{}) {
 		if err != nil {
 			d.w.t.Fatal(err)
@@ -498,8 +510,7 @@ func (d directory) check() {
 		if len(s.Revisions) == 0 || s.Revisions[len(s.Revisions)-1] != row.Revision {
 			d.w.t.Errorf("%s has %v in revisions %v, the snapshot in %d", d.mapping, row.Key, s.Revisions, row.Revision)
 		}
-		if !slices.IsSorted(s.Revisions) || len(slices.Compact(slices.Clone(s.Revisions))) != len(s.Revisions) {
-			d.w.t.Errorf("%s was sent %v in revisions %v", d.mapping, row.Key, s.Revisions)
-		}
+		all[row.Key] = s.Revisions
 	}
+	return all
 }

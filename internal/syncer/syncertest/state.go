@@ -192,7 +192,9 @@ func (c *check) checkpoint(j job.Job) {
 	for _, r := range cp.State.Runs {
 		c.exists(r.Key, "")
 	}
-	c.exists(cp.State.Rest, "")
+	if cp.State.Rest != "" {
+		c.exists(cp.State.Rest, "")
+	}
 }
 
 func (c *check) exists(key, version string) {
