@@ -70,7 +70,16 @@ func (rq *request) refusal(status int, errs []error) error {
 	for i, err := range errs {
 		faults[i] = faultOf(err)
 	}
-	return Invalid("the request does not fit what is expected; see errors", faults...)
+	return Invalid(firstOf(faults), faults...)
+}
+
+// firstOf is a message for clients that show it and know nothing of the list.
+func firstOf(faults []Fault) string {
+	message := faults[0].Pointer + ": " + faults[0].Detail
+	if more := len(faults) - 1; more > 0 {
+		message += fmt.Sprintf("; and %d more, see errors", more)
+	}
+	return message
 }
 
 // faultOf keeps of an error of huma's only what we say and nothing of what was

@@ -35,7 +35,7 @@ func TestFilesRefuseIDs(t *testing.T) {
 		}
 	}
 	want(t, w.call("GET", "/v1.0/files/0/download", ""), 400,
-		badRequest+`the request does not fit what is expected; see errors","errors":[{"pointer":"path.id","detail":"expected number >= 1"}]`+requestID)
+		badRequest+`path.id: expected number >= 1","errors":[{"pointer":"path.id","detail":"expected number >= 1"}]`+requestID)
 }
 
 func TestFileDownload(t *testing.T) {

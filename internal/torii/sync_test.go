@@ -112,7 +112,7 @@ func TestSyncRefusesBeforeTheLease(t *testing.T) {
 		"an object":                 {syncBody(`{"a":1}`, 2), 400, fault("/idFile", fileID)},
 		"an app account past int32": {syncBody(data, "4294967298"), 400, fault("/idAppAccount", number)},
 		"an app account of no form": {syncBody(data, `"a#b"`), 400, fault("/idAppAccount", number)},
-		"neither given":             {`{}`, 400, badRequest + `the request does not fit what is expected; see errors","errors":[{"pointer":"/idAppAccount","detail":"is required"},{"pointer":"/idFile","detail":"is required"}]` + requestID},
+		"neither given":             {`{}`, 400, badRequest + `/idAppAccount: is required; and 1 more, see errors","errors":[{"pointer":"/idAppAccount","detail":"is required"},{"pointer":"/idFile","detail":"is required"}]` + requestID},
 	} {
 		t.Run(name, func(t *testing.T) { want(t, w.call("PUT", syncPath, tc.body), tc.status, tc.want) })
 	}
@@ -132,13 +132,13 @@ func TestSyncBusy(t *testing.T) {
 	w := newWorld(t)
 	id := w.put(t, w.acme.org.ID, upload.CustomIntegrationData)
 	w.sync = func(ctx context.Context, o org.ID, integration string, in job.Input, _ int64) (job.Job, error) {
-		run, err := w.jobs.Claim(ctx, o, integration, in)
+		run, err := w.jobs.Claim(ctx, o, integration, job.ID{}, in)
 		if err != nil {
 			return job.Job{}, fmt.Errorf("claim: %w", err)
 		}
 		return run.Job(), nil
 	}
-	first, err := w.jobs.Claim(t.Context(), w.acme.org.ID, w.acme.file.ID.String(), job.Input{Kind: job.InputTrigger, Trigger: "t1"})
+	first, err := w.jobs.Claim(t.Context(), w.acme.org.ID, w.acme.file.ID.String(), job.ID{}, job.Input{Kind: job.InputTrigger, Trigger: "t1"})
 	if err != nil {
 		t.Fatal(err)
 	}
