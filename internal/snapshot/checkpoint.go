@@ -39,7 +39,7 @@ func (b *Builder) Save(ctx context.Context, prefix string) (State, error) {
 	if err := b.rows.flush(); err != nil {
 		return State{}, err
 	}
-	st := State{Format: FormatVersion, Counts: b.counts, Licenses: b.listed, Rest: prefix + "/rest"}
+	st := State{Format: formatVersion, Counts: b.counts, Licenses: b.listed, Rest: prefix + "/rest"}
 	// If we stop here, or at any put below: blobs lie in staging that no checkpoint
 	// names; they go by their age, and the read begins anew or at the last one.
 	for i := range b.rows.runs {
@@ -67,8 +67,8 @@ func (b *Builder) Save(ctx context.Context, prefix string) (State, error) {
 // Resume makes a Builder that goes on where Save left off. ErrFormat: another
 // version of this program wrote the state, and the read begins anew.
 func (s *Store) Resume(ctx context.Context, o org.ID, integration string, st State) (*Builder, error) {
-	if st.Format != FormatVersion {
-		return nil, fmt.Errorf("%w: the checkpoint has %d, this program %d", ErrFormat, st.Format, FormatVersion)
+	if st.Format != formatVersion {
+		return nil, fmt.Errorf("%w: the checkpoint has %d, this program %d", ErrFormat, st.Format, formatVersion)
 	}
 	b, err := s.Build(o, integration)
 	if err != nil {

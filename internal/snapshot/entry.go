@@ -11,9 +11,9 @@ import (
 	"muster/internal/roster"
 )
 
-// FormatVersion is the version of snapshots, checkpoints and fingerprints that
+// formatVersion is the version of snapshots, checkpoints and fingerprints that
 // this program writes. It reads snapshots of every version: see fingerprint.
-const FormatVersion = 1
+const formatVersion = 1
 
 // status is the stored form of a row's standing; its text is in the file.
 type status uint8

@@ -15,15 +15,15 @@ import (
 	"muster/internal/roster"
 )
 
-// DefaultRetention is how long a person who is no longer listed stays, deleted.
-const DefaultRetention = 90 * 24 * time.Hour
+// defaultRetention is how long a person who is no longer listed stays, deleted.
+const defaultRetention = 90 * 24 * time.Hour
 
 // Options of Finish.
 type Options struct {
 	Job       string        // names the snapshot, with Revision
 	Revision  int64         // the lease token of this run: above that of every earlier run
 	At        time.Time     // when the read was complete: what first_seen_at and deleted_at become
-	Retention time.Duration // 0: DefaultRetention
+	Retention time.Duration // 0: 90 days
 	// AppliedUpTo is the lowest revision that all mappings have applied: what was
 	// deleted later is not yet purged. All is purged where no mapping waits: pass
 	// NoMappings.
@@ -101,7 +101,7 @@ func (n *Next) Put(ctx context.Context) (Ref, error) {
 // once.
 func (b *Builder) Finish(ctx context.Context, last *Reader, opts Options) (*Next, error) {
 	if opts.Retention <= 0 {
-		opts.Retention = DefaultRetention
+		opts.Retention = defaultRetention
 	}
 	m := &merger{b: b, opts: opts, at: opts.At.UnixMilli()}
 	m.next = &Next{Counts: b.counts, blobs: b.store.Blobs}
@@ -183,7 +183,7 @@ func (m *merger) conclude(f *os.File, w *fileWriter) error {
 		return os.Remove(f.Name())
 	}
 	n.path = f.Name()
-	n.ref = Ref{Format: FormatVersion, Job: m.opts.Job, Revision: m.opts.Revision, CommittedAt: m.opts.At.UTC(), Totals: m.totals}
+	n.ref = Ref{Format: formatVersion, Job: m.opts.Job, Revision: m.opts.Revision, CommittedAt: m.opts.At.UTC(), Totals: m.totals}
 	if m.opts.Job != "" {
 		n.ref.Key = BlobKey(b.org, b.integration, m.opts.Job, m.opts.Revision)
 	}

@@ -21,7 +21,7 @@ func (m *merger) listed(ctx context.Context, e *entry, old *oldRow) error {
 	case Grant:
 		m.listedGrant(e, &r)
 	}
-	r.print = fingerprint(r.fields, r.standing, FormatVersion)
+	r.print = fingerprint(r.fields, r.standing, formatVersion)
 	c := countOf(&m.next.Counts, k)
 	if old == nil {
 		c.Added++
@@ -76,13 +76,13 @@ func (m *merger) listedGrant(e *entry, r *row) {
 
 // same reports whether r says what old says, in the fields that both formats have.
 func (m *merger) same(r *row, old *oldRow) (bool, error) {
-	if m.lastFormat == FormatVersion {
+	if m.lastFormat == formatVersion {
 		return r.print == old.print, nil
 	}
 	if err := m.oldFields(old); err != nil {
 		return false, err
 	}
-	common := min(m.lastFormat, FormatVersion)
+	common := min(m.lastFormat, formatVersion)
 	return fingerprint(r.fields, r.standing, common) == fingerprint(old.fields, old.standing, common), nil
 }
 
@@ -169,8 +169,8 @@ func (m *merger) keep(ctx context.Context, old *oldRow) error {
 	if err := m.oldFields(old); err != nil {
 		return err
 	}
-	if m.lastFormat != FormatVersion {
-		old.print = fingerprint(old.fields, old.standing, FormatVersion)
+	if m.lastFormat != formatVersion {
+		old.print = fingerprint(old.fields, old.standing, formatVersion)
 	}
 	return m.write(ctx, &old.row)
 }
@@ -181,7 +181,7 @@ func (m *merger) moved(ctx context.Context, old *oldRow) error {
 		return err
 	}
 	r := old.row
-	r.print = fingerprint(r.fields, r.standing, FormatVersion)
+	r.print = fingerprint(r.fields, r.standing, formatVersion)
 	return m.changed(ctx, &r, old)
 }
 

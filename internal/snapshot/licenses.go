@@ -8,15 +8,15 @@ import (
 	"muster/internal/roster"
 )
 
-// MaxLicenses are the licences that one page holds at most.
-const MaxLicenses = 10_000
+// maxLicenses are the licences that one page holds at most.
+const maxLicenses = 10_000
 
 // Licenses reads a page of the licences that are listed, and counts who holds
 // them: it reads the snapshot through once, and remembers the page alone. A page
-// of more than MaxPage bytes ends early.
+// of more than maxPage bytes ends early.
 func (r *Reader) Licenses(ctx context.Context, q roster.LicensesQuery) (page roster.LicensesPage, err error) {
-	if q.Size < 1 || q.Size > MaxLicenses || q.Skip < 0 {
-		return page, fmt.Errorf("snapshot: a page of %d licences behind %d: 1 to %d can be asked for", q.Size, q.Skip, MaxLicenses)
+	if q.Size < 1 || q.Size > maxLicenses || q.Skip < 0 {
+		return page, fmt.Errorf("snapshot: a page of %d licences behind %d: 1 to %d can be asked for", q.Size, q.Skip, maxLicenses)
 	}
 	if r.file == nil {
 		return page, nil
@@ -61,7 +61,7 @@ func (c *counter) license(old *oldRow) error {
 	case c.skip > 0:
 		c.skip--
 		return nil
-	case len(c.at) == c.size || c.bytes >= MaxPage:
+	case len(c.at) == c.size || c.bytes >= maxPage:
 		c.page.More = true
 		return nil
 	}

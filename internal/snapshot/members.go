@@ -8,9 +8,9 @@ import (
 	"muster/internal/roster"
 )
 
-// MaxPage are the bytes that a page holds at most, about as JSON would need them;
+// maxPage are the bytes that a page holds at most, about as JSON would need them;
 // a page has one member in any case.
-const MaxPage = 4 << 20
+const maxPage = 4 << 20
 
 // Members reads a page of the users, with the licences that the source lists for
 // them. Without Text it reads about one row group, and knows Total without
@@ -103,7 +103,7 @@ func (b *memberPage) grant(old *oldRow) {
 
 func (b *memberPage) member(old *oldRow) (more bool, err error) {
 	n := len(b.page.Members)
-	if n == b.size || n > 0 && b.bytes >= MaxPage {
+	if n == b.size || n > 0 && b.bytes >= maxPage {
 		b.page.More = true
 		return b.counts, nil
 	}
@@ -112,7 +112,7 @@ func (b *memberPage) member(old *oldRow) (more bool, err error) {
 		return false, err
 	}
 	size := memberSize(&m)
-	if n > 0 && b.bytes+size > MaxPage {
+	if n > 0 && b.bytes+size > maxPage {
 		b.page.More = true
 		return b.counts, nil
 	}

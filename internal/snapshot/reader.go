@@ -46,7 +46,7 @@ func (r *Reader) Close() error {
 func (r *Reader) Ref() Ref { return r.ref }
 
 // PointerCond is the condition that the pointer is still the one that Latest
-// read: for Pointer. A Reader from Open has none.
+// read: for Pointer.
 func (r *Reader) PointerCond() table.Cond { return r.cond }
 
 // Key places a row in its snapshot. A licence has no e-mail, a user no licence.

@@ -192,7 +192,7 @@ func (w world) licenses(b *roster.Batch) {
 
 // Every sync of a random history agrees with the model: counts, problems, rows.
 func TestAgreesWithTheModel(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			w := world{rand.New(rand.NewPCG(seed, 1))}
@@ -251,13 +251,10 @@ func active(rows []snapshot.Row) (n int64) {
 // checkReads compares pages, totals and partial reads with the whole.
 func checkReads(t *testing.T, w world, r *snapshot.Reader, rows []snapshot.Row) {
 	t.Helper()
-	for _, status := range []roster.Status{roster.Unknown, roster.Active, roster.Deleted} {
-		q := roster.MembersQuery{Status: status, Size: 1 + w.IntN(30), Fields: everyField[w.IntN(7):][:1]}
+	for _, text := range []string{"", []string{"P1", "åsa", "ADA", "admin", "viewer, ", "leave", "7"}[w.IntN(7)]} {
+		q := roster.MembersQuery{Status: roster.Status(w.IntN(3)), Text: text, Size: 1 + w.IntN(30), Fields: everyField[w.IntN(7):][:1]}
 		if w.IntN(2) == 0 {
 			q.Fields = everyField[:1+w.IntN(7)]
-		}
-		if w.IntN(4) > 0 {
-			q.Text = []string{"P1", "åsa", "ADA", "admin", "viewer, ", "a", "7"}[w.IntN(7)]
 		}
 		checkMembers(t, w, r, rows, q)
 	}

@@ -148,7 +148,7 @@ func newFileWriter(to io.Writer, groupRows int) *fileWriter {
 		parquet.Compression(&snappy.Codec{}),
 		parquet.PageBufferSize(pageBytes),
 		parquet.WriteBufferSize(256 << 10),
-		parquet.CreatedBy("muster", fmt.Sprint(FormatVersion), ""),
+		parquet.CreatedBy("muster", fmt.Sprint(formatVersion), ""),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("email"), parquet.Ascending("license"))),
 	}
 	for i, path := range schema.Columns() {
