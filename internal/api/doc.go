@@ -6,9 +6,10 @@
 //	New(Config, routes...) http.Handler  ◄──────┤     a function has one route,
 //	OpenAPI(Info, routes...) []byte      ◄──────┘     the local gateway has all
 //
-//	request ─► id ─► route ─► key, role ─► calls this minute ─► body limit ─► parse, validate ─► handler
-//	              404, 405    401, 403      429                  413           400, every fault    │
-//	answer  ◄─ log line ◄─────────────── one error shape ◄─────────────────────────────────────────┘
+//	request ─► id ─► route ─► key, role ─► calls this minute ─► body limit ─► done before?
+//	              404, 405    401, 403     429                  413           409, or as then
+//	answer  ◄─ log line ◄─ one error shape ◄─ handler ◄─ parse, validate ◄─────────┘
+//	                                                     400, every fault
 //
 // A handler returns an error made by one of the constructors ([Invalid],
 // [NotFound], …) or any other, which is answered as 500 with a fixed text and
@@ -22,4 +23,12 @@
 //
 // Calls are counted by key, operation and minute in the table, so that a limit
 // holds across all processes; while the table does not answer there is none.
+//
+// A POST or PUT with an Idempotency-Key is done once. Its record in the table is
+//
+//	started{id, until} ─► handler, which makes what it makes under ChosenID ─► done{answer}
+//
+// and whoever finds it started past its minute goes on with the same id: the
+// service finds what is there. 409, 429 and 5xx leave it started. A process may
+// die between any two writes of this; nothing is made twice.
 package api

@@ -127,6 +127,12 @@ func (op Op) operation() huma.Operation {
 	if op.PerMinute > 0 {
 		o.Extensions = map[string]any{"x-rate-limit-per-minute": op.PerMinute}
 	}
+	if op.keyed() {
+		o.Parameters = []*huma.Param{{
+			Name: idempotencyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(255)},
+			Description: "Names what is asked for: sent again with the same key within 24 hours, the request is not done again and the answer is the same. Draw one for each thing to do",
+		}}
+	}
 	if !op.Public {
 		o.Security = []map[string][]string{{securityScheme: {}}}
 	}

@@ -32,7 +32,7 @@ type Authenticator interface {
 // Config is what New needs. Now is time.Now outside tests.
 type Config struct {
 	Auth  Authenticator
-	Table table.Table // counts calls; nil: no operation has a limit
+	Table table.Table // has limits and idempotency keys; nil: there are none
 	Log   *slog.Logger
 	Now   func() time.Time
 }
@@ -64,9 +64,11 @@ type request struct {
 	op        Op
 	caller    org.Caller
 	now       func() time.Time
-	window    *window // nil: not counted
-	overLimit bool    // the body's limit was met
-	kind      Kind    // of the error that it was answered with
+	window    *window   // nil: not counted
+	chosen    uuid.UUID // zero: no idempotency key
+	replayed  bool
+	overLimit bool // the body's limit was met
+	kind      Kind // of the error that it was answered with
 	cause     error
 }
 
@@ -158,7 +160,7 @@ func normalize(h http.Header) {
 }
 
 // admit stands before an operation: the key, its role, its calls in this minute,
-// the body's limit.
+// the body's limit, and whether the request was done before.
 func (s *server) admit(op Op) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
@@ -177,10 +179,11 @@ func (s *server) admit(op Op) func(huma.Context, func(huma.Context)) {
 			rq.fail(w, op.tooLarge())
 			return
 		}
-		if r.Body != nil {
-			r.Body = &limited{http.MaxBytesReader(w, r.Body, op.maxBody()), rq}
+		if r.Body == nil {
+			r.Body = http.NoBody
 		}
-		next(ctx)
+		r.Body = &limited{http.MaxBytesReader(w, r.Body, op.maxBody()), rq}
+		s.once(r, rq, w.(*answer), func() { next(ctx) })
 	}
 }
 
@@ -224,6 +227,9 @@ func (s *server) log(r *http.Request, rq *request, a *answer, took time.Duration
 	}
 	if !rq.caller.Org.IsZero() {
 		attrs = append(attrs, slog.String("org", rq.caller.Org.String()), slog.String("key", rq.caller.Key.String()))
+	}
+	if rq.replayed {
+		attrs = append(attrs, slog.Bool("replayed", true))
 	}
 	if rq.kind != "" {
 		attrs = append(attrs, slog.String("kind", string(rq.kind)))

@@ -23,6 +23,7 @@ const MaxDescription = 1000
 
 // New is what an integration is made of.
 type New struct {
+	ID           ID // of a try that may not be the first; zero: a new one
 	System       uuid.UUID
 	Description  string // "": none
 	HasAuth      bool   // credentials were given
@@ -70,13 +71,19 @@ func (n New) check() (catalog.System, error) {
 	return s, nil
 }
 
-// Create installs a system in an org. *Invalid. Calling it twice makes two.
+// Create installs a system in an org. *Invalid. Calling it twice makes two,
+// unless both name one ID: then the second answers what the first made.
 func (s *Store) Create(ctx context.Context, o org.ID, n New) (Integration, error) {
 	system, err := n.check()
 	if err != nil {
 		return Integration{}, err
 	}
-	return s.make(ctx, o, doc{ID: NewID(), System: system.ID, Description: n.Description})
+	d := doc{ID: n.ID, System: system.ID, Description: n.Description}
+	if d.ID.IsZero() {
+		d.ID = NewID()
+		return s.make(ctx, o, d)
+	}
+	return s.ensure(ctx, o, d)
 }
 
 // EnsureHub makes the org's hub unless it is there, and answers it. Call it
@@ -85,17 +92,21 @@ func (s *Store) Create(ctx context.Context, o org.ID, n New) (Integration, error
 // org whose hub the next attempt at a key makes. The hub's id follows from the
 // org's: it is made once, however many try.
 func (s *Store) EnsureHub(ctx context.Context, o org.ID) (Integration, error) {
-	id := hubID(o)
-	hub, err := s.Get(ctx, o, id)
+	return s.ensure(ctx, o, doc{ID: hubID(o), System: catalog.Hub().ID})
+}
+
+// ensure makes d unless something is there under its id, and answers that.
+func (s *Store) ensure(ctx context.Context, o org.ID, d doc) (Integration, error) {
+	found, err := s.Get(ctx, o, d.ID)
 	if !errors.Is(err, ErrNotFound) {
-		return hub, err
+		return found, err
 	}
-	hub, err = s.make(ctx, o, doc{ID: id, System: catalog.Hub().ID})
+	made, err := s.make(ctx, o, d)
 	var c *table.Conflict
 	if errors.As(err, &c) {
-		return s.Get(ctx, o, id) // made by another meanwhile
+		return s.Get(ctx, o, d.ID) // made by another meanwhile
 	}
-	return hub, err
+	return made, err
 }
 
 // make gives d its number and writes it. *table.Conflict: its id is taken.

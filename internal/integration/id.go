@@ -19,6 +19,9 @@ type ID struct{ u uuid.UUID }
 // NewID draws an id.
 func NewID() ID { return ID{uuid.Must(uuid.NewV7())} }
 
+// TryID is the id of what a try makes that was given u, a UUIDv7; zero of zero.
+func TryID(u uuid.UUID) ID { return ID{u} }
+
 // hubID derives the id of an org's hub from the org's, so that however often the
 // hub is made it is the same one. Its time is the org's: the hub is the first in
 // every list.

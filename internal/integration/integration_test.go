@@ -286,6 +286,43 @@ func TestCreateStopsAnywhere(t *testing.T) {
 	}
 }
 
+// Whatever a try under an id stopped at, the next one of that id answers with the
+// one integration there is.
+func TestTriesOfOneIDMakeOne(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for n := 1; n <= 2; n++ { // the number, the rows
+			s := open(t)
+			asked := integration.New{ID: integration.NewID(), System: customFile(t), Description: "Wiki"}
+			faulty := &tabletest.Faulty{Table: s.Table, Hook: tabletest.KillAt(n, after)}
+			dying := *s
+			dying.Table = faulty
+			if _, err := dying.Create(t.Context(), acme, asked); !errors.Is(err, tabletest.ErrStopped) || faulty.Faults() != 1 {
+				t.Fatalf("%v, %d faults", err, faulty.Faults())
+			}
+			var wg sync.WaitGroup
+			var made [8]integration.Integration
+			for i := range made {
+				wg.Go(func() {
+					var err error
+					if made[i], err = s.Create(t.Context(), acme, asked); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			page, _, err := s.List(t.Context(), acme, integration.Page{Limit: 10})
+			if err != nil || len(page) != 1 || page[0].ID != asked.ID || page[0].Description != "Wiki" {
+				t.Fatalf("%+v, %v", page, err)
+			}
+			for _, m := range made {
+				if diff := cmp.Diff(page[0], m, cmp.Comparer(func(a, b integration.ID) bool { return a == b }), cmp.Comparer(func(a, b org.ID) bool { return a == b })); diff != "" {
+					t.Error(diff)
+				}
+			}
+		}
+	}
+}
+
 func TestCreateSurvivesALostReply(t *testing.T) {
 	s := open(t)
 	faulty := &tabletest.Faulty{Table: s.Table, Hook: func(c tabletest.Call) tabletest.Fault {

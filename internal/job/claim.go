@@ -13,10 +13,14 @@ import (
 )
 
 // Claim takes the integration's lease for a new job and makes the job, in one
-// transaction. *lease.Busy: another job has it, and nothing was made.
-// table.ErrNotFound: there is no such integration.
-func (s *Store) Claim(ctx context.Context, o org.ID, integration string, in Input) (*Run, error) {
-	return s.claim(ctx, s.newJob(o, integration, NewID(), in))
+// transaction. id is that of a try that may not be the first; zero: a new one.
+// *lease.Busy: another job has it, or this very one does, and nothing was made.
+// *table.Conflict: the job is there. table.ErrNotFound: there is no such integration.
+func (s *Store) Claim(ctx context.Context, o org.ID, integration string, id ID, in Input) (*Run, error) {
+	if id == (ID{}) {
+		id = NewID()
+	}
+	return s.claim(ctx, s.newJob(o, integration, id, in))
 }
 
 func (s *Store) newJob(o org.ID, integration string, id ID, in Input) Job {

@@ -46,7 +46,7 @@ func Example() {
 	o := org.NewID()
 	must(t.Write(ctx, lease.New(job.LeaseKey(o, "wiki"))))
 
-	request, err := jobs.Claim(ctx, o, "wiki", job.Input{Kind: job.InputFile, FileID: 7})
+	request, err := jobs.Claim(ctx, o, "wiki", job.ID{}, job.Input{Kind: job.InputFile, FileID: 7})
 	must(err)
 	fmt.Println("request:", request.Job().Status)
 	must(request.Park(ctx, nil, job.Report{}))

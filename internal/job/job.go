@@ -125,6 +125,9 @@ type ID struct{ u uuid.UUID }
 // NewID draws an id.
 func NewID() ID { return ID{uuid.Must(uuid.NewV7())} }
 
+// TryID is the id of the job of a try that was given u, a UUIDv7; zero of zero.
+func TryID(u uuid.UUID) ID { return ID{u} }
+
 // TickID derives the id of a tick's job from what makes the tick the same tick,
 // so that an event delivered twice finds its own job (invariant I5). Its time is
 // the scheduled one.

@@ -86,7 +86,7 @@ func (e *env) through(hook func(tabletest.Call) tabletest.Fault) *job.Store {
 
 func (e *env) claim() *job.Run {
 	e.t.Helper()
-	run, err := e.Claim(e.t.Context(), e.org, integration, file)
+	run, err := e.Claim(e.t.Context(), e.org, integration, job.ID{}, file)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestLife(t *testing.T) {
 			e.t.Errorf("Running = %s until %s, %v", j.ID, until, err)
 		}
 		var busy *lease.Busy
-		if _, err := e.Claim(e.t.Context(), e.org, integration, file); !errors.As(err, &busy) || busy.Job != run.Job().ID.String() {
+		if _, err := e.Claim(e.t.Context(), e.org, integration, job.ID{}, file); !errors.As(err, &busy) || busy.Job != run.Job().ID.String() {
 			e.t.Errorf("a second claim: %v", err)
 		}
 		if err := run.Park(e.t.Context(), json.RawMessage(`{}`), job.Report{}); err != nil || len(e.starts) != 1 {
@@ -236,7 +236,7 @@ func TestKeep(t *testing.T) {
 				}
 				return tabletest.None()
 			})
-			run, err := s.Claim(e.t.Context(), e.org, integration, file)
+			run, err := s.Claim(e.t.Context(), e.org, integration, job.ID{}, file)
 			if err != nil {
 				e.t.Fatal(err)
 			}

@@ -29,7 +29,7 @@ func request(w *world) { _, _ = w.sync(w.process(), file) }
 
 func large(w *world) {
 	p := w.process()
-	_, _ = p.SyncFile(p.ctx, w.org, integration, file, 1<<30)
+	_, _ = p.SyncFile(p.ctx, w.org, integration, job.ID{}, file, 1<<30)
 }
 
 func scheduled(w *world) {

@@ -208,7 +208,7 @@ func (w *world) sent() []job.Start {
 func (w *world) park(checkpoint bool) *job.Start {
 	w.t.Helper()
 	p := w.process()
-	if _, err := p.SyncFile(p.ctx, w.org, integration, file, 1<<30); err != nil {
+	if _, err := p.SyncFile(p.ctx, w.org, integration, job.ID{}, file, 1<<30); err != nil {
 		w.t.Fatal(err)
 	}
 	st := w.sent()[0]

@@ -80,11 +80,23 @@ const (
 // SyncFile claims the integration for a file of size bytes and syncs it here and
 // now if it is small enough; else, or when it takes too long, a worker gets it
 // and the job that is returned is Pending. That the request's client went away
-// does not stop it. *lease.Busy: another job has the integration.
-func (s *Syncer) SyncFile(ctx context.Context, o org.ID, integration string, in job.Input, size int64) (job.Job, error) {
+// does not stop it. A job that is there under id, if that is not zero, is returned
+// as it stands: a try before this one made it. *lease.Busy: another job has the
+// integration.
+func (s *Syncer) SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error) {
 	ctx = context.WithoutCancel(ctx)
-	run, err := s.Jobs.Claim(ctx, o, integration, in)
-	if err != nil {
+	if id != (job.ID{}) {
+		if j, err := s.Jobs.Get(ctx, o, id); !errors.Is(err, job.ErrNotFound) {
+			return j, err
+		}
+	}
+	run, err := s.Jobs.Claim(ctx, o, integration, id, in)
+	var busy *lease.Busy
+	var taken *table.Conflict
+	switch {
+	case id != (job.ID{}) && (errors.As(err, &taken) || errors.As(err, &busy) && busy.Job == id.String()):
+		return s.Jobs.Get(ctx, o, id) // another try made it meanwhile
+	case err != nil:
 		return job.Job{}, err
 	}
 	if size > s.InRequest {

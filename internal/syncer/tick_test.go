@@ -260,7 +260,7 @@ func TestI4_ThreeDeaths(t *testing.T) {
 	}
 	inBubble(t, "before the commit", func(w *world) {
 		p := w.process()
-		if _, err := p.Jobs.Claim(p.ctx, w.org, integration, file); err != nil {
+		if _, err := p.Jobs.Claim(p.ctx, w.org, integration, job.ID{}, file); err != nil {
 			w.t.Fatal(err)
 		}
 		p.stop()
@@ -425,7 +425,7 @@ func TestI8_AnotherOrg(t *testing.T) {
 		if _, _, err := p.Jobs.Running(p.ctx, theirs, integration); !errors.Is(err, job.ErrNotFound) {
 			w.t.Errorf("another org sees what runs: %v", err)
 		}
-		if _, err := p.SyncFile(p.ctx, org.NewID(), integration, file, 1); err == nil {
+		if _, err := p.SyncFile(p.ctx, org.NewID(), integration, job.ID{}, file, 1); err == nil {
 			w.t.Error("an org syncs an integration that is not its own")
 		}
 		if p.table.Writes() != 0 {

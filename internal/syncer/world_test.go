@@ -197,7 +197,7 @@ func (w *world) draining() {
 
 // sync is a file's sync inside its request.
 func (w *world) sync(p *process, in job.Input) (job.Job, error) {
-	return p.SyncFile(p.ctx, w.org, integration, in, 1)
+	return p.SyncFile(p.ctx, w.org, integration, job.ID{}, in, 1)
 }
 
 // mustSync requires the sync to end as status.

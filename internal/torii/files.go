@@ -71,7 +71,7 @@ func PostFiles(uploads Uploads) api.Route {
 			"The same path again makes another id.",
 	}
 	return api.Handle(op, func(ctx context.Context, in *registerInput) (*idOutput, error) {
-		f, err := uploads.Register(ctx, api.Caller(ctx).Org, in.Body.Path, in.Body.Type)
+		f, err := uploads.Register(ctx, api.Caller(ctx).Org, in.Body.Path, in.Body.Type, api.ChosenID(ctx))
 		if err != nil {
 			return nil, refusal(err, map[string]string{"type": "/type"})
 		}
@@ -107,7 +107,7 @@ func PostFilesUpload(uploads Uploads) api.Route {
 		if err != nil {
 			return nil, fmt.Errorf("read the form's file: %w", err)
 		}
-		f, err := uploads.Put(ctx, api.Caller(ctx).Org, form.File.Filename, upload.Type(form.Type), body)
+		f, err := uploads.Put(ctx, api.Caller(ctx).Org, form.File.Filename, upload.Type(form.Type), body, api.ChosenID(ctx))
 		if err != nil {
 			return nil, refusal(err, map[string]string{"name": "form.file", "type": "form.type"})
 		}

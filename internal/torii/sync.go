@@ -21,8 +21,9 @@ import (
 type Syncs interface {
 	// SyncFile claims the integration and syncs the file, of size bytes, here or,
 	// where that would take too long, by a worker: the job's status says which, and
-	// how it ended. *lease.Busy: another job has the integration.
-	SyncFile(ctx context.Context, o org.ID, integration string, in job.Input, size int64) (job.Job, error)
+	// how it ended. A job that is there under id, unless that is zero, is answered as
+	// it stands. *lease.Busy: another job has the integration.
+	SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error)
 }
 
 // Jobs are the runs of syncs. *job.Store is one.
@@ -61,7 +62,7 @@ func PutServicesSyncCustom(integrations Integrations, uploads Uploads, syncs Syn
 			return nil, err
 		}
 		input := job.Input{Kind: job.InputFile, FileID: file.ID, AllowRemovals: in.AllowRemovals}
-		j, err := syncs.SyncFile(ctx, api.Caller(ctx).Org, target.ID.String(), input, file.Size)
+		j, err := syncs.SyncFile(ctx, api.Caller(ctx).Org, target.ID.String(), job.TryID(api.ChosenID(ctx)), input, file.Size)
 		if err != nil {
 			return nil, notRun(ctx, jobs, j, err)
 		}

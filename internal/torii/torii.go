@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"muster/internal/api"
 	"muster/internal/integration"
@@ -19,8 +20,8 @@ const base = "/v1.0"
 // Uploads are the customers' files. *upload.Store is one.
 type Uploads interface {
 	IssueURL(ctx context.Context, o org.ID, name, contentType string) (url, filePath string, err error)
-	Register(ctx context.Context, o org.ID, path string, t upload.Type) (upload.File, error)
-	Put(ctx context.Context, o org.ID, name string, t upload.Type, body []byte) (upload.File, error)
+	Register(ctx context.Context, o org.ID, path string, t upload.Type, try uuid.UUID) (upload.File, error)
+	Put(ctx context.Context, o org.ID, name string, t upload.Type, body []byte, try uuid.UUID) (upload.File, error)
 	Get(ctx context.Context, o org.ID, id int64) (upload.File, error)
 }
 

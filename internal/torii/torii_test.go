@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"muster/internal/api"
 	"muster/internal/catalog"
@@ -46,6 +47,7 @@ type world struct {
 	acme, other tenant
 	sync        func(ctx context.Context, o org.ID, integration string, in job.Input, size int64) (job.Job, error)
 	members     func(o org.ID, integration string, q roster.MembersQuery) (roster.MembersPage, error)
+	jobID       job.ID // that the last sync was given
 	licenses    func(o org.ID, integration string, q roster.LicensesQuery) (roster.LicensesPage, error)
 	holders     func(o org.ID, integration string, q roster.HoldersQuery) (roster.HoldersPage, error)
 }
@@ -57,7 +59,8 @@ type tenant struct {
 	hub, file integration.Integration
 }
 
-func (w *world) SyncFile(ctx context.Context, o org.ID, integration string, in job.Input, size int64) (job.Job, error) {
+func (w *world) SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error) {
+	w.jobID = id
 	return w.sync(ctx, o, integration, in, size)
 }
 
@@ -110,7 +113,7 @@ func newWorld(t *testing.T) *world {
 	w.integrations = &integration.Store{Table: tab, Now: w.clock.Now}
 	w.jobs = &job.Store{Table: tab, Blobs: blobs, Starter: noStarter{}, Now: w.clock.Now, Log: log}
 	w.acme, w.other = w.tenant("Acme AB", "acme.example"), w.tenant("Other", "")
-	w.api = api.New(api.Config{Auth: w.orgs, Log: log, Now: w.clock.Now},
+	w.api = api.New(api.Config{Auth: w.orgs, Table: tab, Log: log, Now: w.clock.Now},
 		torii.GetFilesURL(w.uploads), torii.PostFiles(w.uploads), torii.PostFilesUpload(w.uploads),
 		torii.GetFilesID(w.uploads), torii.GetFilesIDDownload(w.uploads),
 		torii.PutServicesSyncCustom(w.integrations, w.uploads, w, w.jobs, w.clock.Now),
@@ -202,7 +205,7 @@ func pointers(t *testing.T, rec *httptest.ResponseRecorder) []string {
 // put uploads a small file as the key's org and answers its id.
 func (w *world) put(t *testing.T, o org.ID, kind upload.Type) int64 {
 	t.Helper()
-	f, err := w.uploads.Put(t.Context(), o, "users.json", kind, []byte(`{"users":[]}`))
+	f, err := w.uploads.Put(t.Context(), o, "users.json", kind, []byte(`{"users":[]}`), uuid.Nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func CreateSystemIntegration(integrations Integrations) api.Route {
 		Summary: "Create system integration",
 	}
 	return api.Handle(op, func(ctx context.Context, in *createInput) (*integrationOutput, error) {
-		i, err := integrations.Create(ctx, api.Caller(ctx).Org, in.asked())
+		i, err := integrations.Create(ctx, api.Caller(ctx).Org, in.asked(api.ChosenID(ctx)))
 		var invalid *integration.Invalid
 		if errors.As(err, &invalid) {
 			faults := make([]api.Fault, len(invalid.Faults))
@@ -89,8 +89,8 @@ func CreateSystemIntegration(integrations Integrations) api.Route {
 
 // asked is what was asked for. An id that is none is the zero one, which no
 // system has.
-func (in *createInput) asked() integration.New {
-	n := integration.New{HasAuth: in.Body.Auth != nil, HasCustom: in.Body.SystemCustom != nil, FromTemplate: in.Body.TemplateID != nil}
+func (in *createInput) asked(id uuid.UUID) integration.New {
+	n := integration.New{ID: integration.TryID(id), HasAuth: in.Body.Auth != nil, HasCustom: in.Body.SystemCustom != nil, FromTemplate: in.Body.TemplateID != nil}
 	if id, err := uuid.Parse(in.Body.SystemID); err == nil {
 		n.System = id
 	}

@@ -31,7 +31,7 @@ const noCounts = `{"received":0,"valid":0,"skipped":0,"duplicates":0,"added":0,"
 func TestGetJob(t *testing.T) {
 	w := newWorld(t)
 	integration := w.acme.hub.ID.String()
-	run, err := w.jobs.Claim(t.Context(), w.acme.id, integration, job.Input{Kind: job.InputFile, FileID: 12})
+	run, err := w.jobs.Claim(t.Context(), w.acme.id, integration, job.ID{}, job.Input{Kind: job.InputFile, FileID: 12})
 	if err != nil {
 		t.Fatal(err)
 	}

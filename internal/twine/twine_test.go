@@ -79,7 +79,7 @@ func newWorld(t *testing.T) *world {
 	w.integrations = &integration.Store{Table: tab, Now: w.clock.Now}
 	w.jobs = &job.Store{Table: tab, Blobs: blobs, Starter: noStarter{}, Now: w.clock.Now, Log: log}
 	w.acme, w.other = w.tenant("Acme AB"), w.tenant("Other")
-	w.api = api.New(api.Config{Auth: w.orgs, Log: log, Now: w.clock.Now}, routes(w)...)
+	w.api = api.New(api.Config{Auth: w.orgs, Table: tab, Log: log, Now: w.clock.Now}, routes(w)...)
 	return w
 }
 

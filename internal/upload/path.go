@@ -37,9 +37,9 @@ func (p place) key(o org.ID) string { return o.Path("uploads", strconv.FormatInt
 func (p place) row(o org.ID) table.Key { return o.Key(p.String(), "PATH") }
 
 // directKey is where Put puts a file: a folder that no issued path is in, and
-// that no other call draws.
-func directKey(o org.ID, name string) string {
-	return o.Path("uploads", uuid.Must(uuid.NewV7()).String(), name)
+// that is one try's.
+func directKey(o org.ID, folder uuid.UUID, name string) string {
+	return o.Path("uploads", folder.String(), name)
 }
 
 // parsePath reads what String writes and nothing else, so that no text from
@@ -110,8 +110,8 @@ func (s *Store) issued(ctx context.Context, o org.ID, path string) (place, error
 	return at, nil
 }
 
-// putOnce puts an object under a key that only this call draws: one that is
-// taken is our own first try, its answer lost.
+// putOnce puts an object under a key that only this try has: what lies there is
+// our own, put before, its answer lost.
 func (s *Store) putOnce(ctx context.Context, key string, body []byte) (blob.Info, error) {
 	info, err := s.Blobs.Put(ctx, key, "application/octet-stream", bytes.NewReader(body))
 	if !errors.Is(err, blob.ErrExists) {

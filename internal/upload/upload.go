@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"muster/internal/blob"
 	"muster/internal/org"
 	"muster/internal/table"
@@ -131,15 +133,27 @@ func (s *Store) maxSize() int64 {
 
 func fileKey(o org.ID, id int64) table.Key { return o.Key(fmt.Sprintf("%012d", id), "UPLOAD") }
 
+// tryKey leads from the id that a try was given to what it registered.
+func tryKey(o org.ID, try uuid.UUID) table.Key { return o.Key(try.String(), "UPLOAD", "TRY") }
+
+type tryRow struct {
+	Format int   `json:"format"`
+	ID     int64 `json:"id"`
+}
+
 // counterKey lies apart from the rows, so that no List meets it.
 func counterKey(o org.ID) table.Key { return o.Key("UPLOAD", "COUNTER") }
 
 // Register makes a file of what was put at a path that IssueURL gave to this
-// org. The same path again makes another file, of what lies there by then.
+// org. The same path again makes another file, of what lies there by then, unless
+// try, where it is not zero, is that of a call that made one: then that is answered.
 // *Invalid, ErrUnknownPath, ErrNotUploaded, *TooLarge.
-func (s *Store) Register(ctx context.Context, o org.ID, path string, t Type) (File, error) {
+func (s *Store) Register(ctx context.Context, o org.ID, path string, t Type, try uuid.UUID) (File, error) {
 	if err := invalid(checkType(t)); err != nil {
 		return File{}, err
+	}
+	if f, err := s.tried(ctx, o, try); !errors.Is(err, ErrNotFound) {
+		return f, err
 	}
 	at, err := s.issued(ctx, o, path)
 	if err != nil {
@@ -157,29 +171,55 @@ func (s *Store) Register(ctx context.Context, o org.ID, path string, t Type) (Fi
 	if limit := s.maxSize(); info.Size > limit {
 		return File{}, &TooLarge{Size: info.Size, Limit: limit}
 	}
-	return s.register(ctx, o, at.name, t, info)
+	return s.register(ctx, o, at.name, t, info, try)
 }
 
-// Put stores a small file and registers it. Its name must end in one of Extensions.
-// *Invalid, *TooLarge.
-func (s *Store) Put(ctx context.Context, o org.ID, name string, t Type, body []byte) (File, error) {
+// Put stores a small file and registers it. Its name must end in one of Extensions;
+// try is as in Register, and its body the same each time. *Invalid, *TooLarge.
+func (s *Store) Put(ctx context.Context, o org.ID, name string, t Type, body []byte, try uuid.UUID) (File, error) {
 	if err := invalid(checkSmallName(name), checkType(t)); err != nil {
 		return File{}, err
 	}
 	if len(body) > MaxSmall {
 		return File{}, &TooLarge{Size: int64(len(body)), Limit: MaxSmall}
 	}
+	if f, err := s.tried(ctx, o, try); !errors.Is(err, ErrNotFound) {
+		return f, err
+	}
+	folder := try
+	if folder == uuid.Nil {
+		folder = uuid.Must(uuid.NewV7())
+	}
 	// If we stop here: an object that no row names lies in the org's folder until
-	// its age deletes it (TestPutStopsAnywhere).
-	info, err := s.putOnce(ctx, directKey(o, name), body)
+	// its age deletes it, or the same try finds it (TestTriesMakeOneFile).
+	info, err := s.putOnce(ctx, directKey(o, folder, name), body)
 	if err != nil {
 		return File{}, fmt.Errorf("upload: put %q: %w", name, err)
 	}
-	return s.register(ctx, o, name, t, info)
+	return s.register(ctx, o, name, t, info, try)
+}
+
+// tried is what was registered under try. ErrNotFound.
+func (s *Store) tried(ctx context.Context, o org.ID, try uuid.UUID) (File, error) {
+	if try == uuid.Nil {
+		return File{}, ErrNotFound
+	}
+	row, err := s.Table.Get(ctx, tryKey(o, try))
+	if errors.Is(err, table.ErrNotFound) {
+		return File{}, ErrNotFound
+	}
+	var r tryRow
+	if err == nil {
+		err = row.Decode(&r)
+	}
+	if err != nil {
+		return File{}, fmt.Errorf("upload: what try %s registered: %w", try, err)
+	}
+	return s.Get(ctx, o, r.ID)
 }
 
 // register gives what lies in the store its number.
-func (s *Store) register(ctx context.Context, o org.ID, name string, t Type, info blob.Info) (File, error) {
+func (s *Store) register(ctx context.Context, o org.ID, name string, t Type, info blob.Info, try uuid.UUID) (File, error) {
 	// If we stop here: nothing exists. After it, a number is spent and names
 	// nothing: numbers may have gaps (TestPutStopsAnywhere).
 	id, err := s.Table.Add(ctx, counterKey(o), 1, time.Time{})
@@ -193,24 +233,34 @@ func (s *Store) register(ctx context.Context, o org.ID, name string, t Type, inf
 		Format: format, ID: id, Name: name, Type: t, Key: info.Key, Version: info.Version, Size: info.Size,
 		PutAt: info.Modified.UTC().Truncate(time.Second), RegisteredAt: s.Now().UTC().Truncate(time.Second),
 	}
-	w := table.Put(fileKey(o, id), f, table.Absent)
-	// If we stop here: the file is registered and its number was not told; a second
-	// try makes another (TestPutStopsAnywhere).
-	if err := s.writeOnce(ctx, w); err != nil {
+	ws := []table.Write{table.Put(fileKey(o, id), f, table.Absent)}
+	if try != uuid.Nil {
+		ws = append(ws, table.Put(tryKey(o, try), tryRow{format, id}, table.Absent).Until(s.Now().Add(Keep)))
+	}
+	// If we stop here: the file is registered and its number was not told; the same
+	// try finds it, any other makes another (TestTriesMakeOneFile,
+	// TestPutStopsAnywhere).
+	err = s.writeOnce(ctx, ws...)
+	var c *table.Conflict
+	if errors.As(err, &c) && try != uuid.Nil {
+		return s.tried(ctx, o, try) // registered by another meanwhile
+	}
+	if err != nil {
 		return File{}, fmt.Errorf("upload: register %s as %d: %w", info.Key, id, err)
 	}
 	return f, nil
 }
 
-// writeOnce writes a row that only this call would write. A failed condition can
-// then only be our own first try, its answer lost, and the version says so.
-func (s *Store) writeOnce(ctx context.Context, w table.Write) error {
-	err := s.Table.Write(ctx, w)
+// writeOnce writes rows, all of them or none, of which only this call would write
+// the first. A failed condition may be our own first try, its answer lost, and
+// then the version of that row says so.
+func (s *Store) writeOnce(ctx context.Context, ws ...table.Write) error {
+	err := s.Table.Write(ctx, ws...)
 	var c *table.Conflict
 	if !errors.As(err, &c) {
 		return err
 	}
-	if row, getErr := s.Table.Get(ctx, w.Key); getErr != nil || row.Version != w.Version {
+	if row, getErr := s.Table.Get(ctx, ws[0].Key); getErr != nil || row.Version != ws[0].Version {
 		return errors.Join(err, getErr)
 	}
 	return nil

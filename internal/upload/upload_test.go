@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"muster/internal/blob"
 	"muster/internal/blob/blobtest"
@@ -96,7 +97,7 @@ func TestTheWayOfALargeFile(t *testing.T) {
 	if want := fmt.Sprintf("%d/users.json", start.UnixMilli()); path != want {
 		t.Errorf("path %q, want %q", path, want)
 	}
-	if _, err := s.Register(t.Context(), acme, path, upload.CustomIntegrationData); !errors.Is(err, upload.ErrNotUploaded) {
+	if _, err := s.Register(t.Context(), acme, path, upload.CustomIntegrationData, uuid.Nil); !errors.Is(err, upload.ErrNotUploaded) {
 		t.Errorf("registered before it was put: %v", err)
 	}
 	if code := send(t, url, "text/csv", "x"); code != http.StatusForbidden {
@@ -105,7 +106,7 @@ func TestTheWayOfALargeFile(t *testing.T) {
 	if code := send(t, url, "application/json", "one"); code != http.StatusOK {
 		t.Fatalf("put: %d", code)
 	}
-	first, err := s.Register(t.Context(), acme, path, upload.CustomIntegrationData)
+	first, err := s.Register(t.Context(), acme, path, upload.CustomIntegrationData, uuid.Nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func TestTheWayOfALargeFile(t *testing.T) {
 	if code := send(t, url, "application/json", "two!"); code != http.StatusOK {
 		t.Fatalf("put again: %d", code)
 	}
-	second, err := s.Register(t.Context(), acme, path, upload.Attachment)
+	second, err := s.Register(t.Context(), acme, path, upload.Attachment, uuid.Nil)
 	if err != nil || second.ID != 2 || second.Size != 4 {
 		t.Errorf("registered again: %+v, %v", second, err)
 	}
@@ -168,7 +169,7 @@ func TestPathsOfOthersAreUnknown(t *testing.T) {
 		"too long for a row's key": {acme, ms + "/" + strings.Repeat("x", 2000)},
 		"a separator of keys":      {acme, ms + "#users.json"},
 	} {
-		_, err := s.Register(t.Context(), tc.org, tc.path, upload.CustomIntegrationData)
+		_, err := s.Register(t.Context(), tc.org, tc.path, upload.CustomIntegrationData, uuid.Nil)
 		if !errors.Is(err, upload.ErrUnknownPath) || err.Error() != upload.ErrUnknownPath.Error() {
 			t.Errorf("%s: %v, want exactly ErrUnknownPath", name, err)
 		}
@@ -274,7 +275,7 @@ func TestIssueURLSurvivesALostReply(t *testing.T) {
 		t.Errorf("path %s: the first try was taken for another's", path)
 	}
 	send(t, url, "application/json", "{}")
-	if _, err := s.Register(t.Context(), acme, path, upload.Plugin); err != nil {
+	if _, err := s.Register(t.Context(), acme, path, upload.Plugin, uuid.Nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -285,7 +286,7 @@ func TestRegisterLimits(t *testing.T) {
 	for body, ok := range map[string]bool{"1234": true, "12345": false} {
 		url, path := issue(t, s, acme, "users.json")
 		send(t, url, "application/json", body)
-		_, err := s.Register(t.Context(), acme, path, upload.CustomIntegrationData)
+		_, err := s.Register(t.Context(), acme, path, upload.CustomIntegrationData, uuid.Nil)
 		var large *upload.TooLarge
 		if ok && err != nil || !ok && (!errors.As(err, &large) || *large != upload.TooLarge{Size: 5, Limit: 4}) {
 			t.Errorf("%d bytes: %v", len(body), err)
@@ -293,7 +294,7 @@ func TestRegisterLimits(t *testing.T) {
 	}
 	_, path := issue(t, s, acme, "users.json")
 	var invalid *upload.Invalid
-	if _, err := s.Register(t.Context(), acme, path, "logo"); !errors.As(err, &invalid) || invalid.Faults[0].Field != "type" {
+	if _, err := s.Register(t.Context(), acme, path, "logo", uuid.Nil); !errors.As(err, &invalid) || invalid.Faults[0].Field != "type" {
 		t.Errorf("unknown type: %v", err)
 	}
 }
@@ -318,7 +319,7 @@ func TestPut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := strings.Repeat("x", tc.size)
-			f, err := s.Put(t.Context(), acme, tc.file, tc.kind, []byte(body))
+			f, err := s.Put(t.Context(), acme, tc.file, tc.kind, []byte(body), uuid.Nil)
 			var invalid *upload.Invalid
 			var large *upload.TooLarge
 			switch {
@@ -346,7 +347,7 @@ func TestPut(t *testing.T) {
 
 func TestGetKnowsItsOwnOnly(t *testing.T) {
 	s, _ := open(t)
-	f, err := s.Put(t.Context(), acme, "a.json", upload.Attachment, []byte("{}"))
+	f, err := s.Put(t.Context(), acme, "a.json", upload.Attachment, []byte("{}"), uuid.Nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +380,7 @@ func TestExpired(t *testing.T) {
 // and every row leads to its bytes.
 func TestPutStopsAnywhere(t *testing.T) {
 	put := func(ctx context.Context, s *upload.Store) (upload.File, error) {
-		return s.Put(ctx, acme, "a.json", upload.CustomIntegrationData, []byte("{}"))
+		return s.Put(ctx, acme, "a.json", upload.CustomIntegrationData, []byte("{}"), uuid.Nil)
 	}
 	check := func(t *testing.T, s *upload.Store, answered bool) {
 		f, err := put(t.Context(), s)
@@ -426,6 +427,68 @@ func TestPutStopsAnywhere(t *testing.T) {
 	}
 }
 
+// Whatever a try stopped at, the next ones answer with the one file there is.
+func TestTriesMakeOneFile(t *testing.T) {
+	s, _ := open(t)
+	url, path := issue(t, s, acme, "a.json")
+	send(t, url, "application/json", "{}")
+	for name, call := range map[string]func(*upload.Store, uuid.UUID) (upload.File, error){
+		"Put": func(s *upload.Store, try uuid.UUID) (upload.File, error) {
+			return s.Put(t.Context(), acme, "a.json", upload.CustomIntegrationData, []byte("{}"), try)
+		},
+		"Register": func(s *upload.Store, try uuid.UUID) (upload.File, error) {
+			return s.Register(t.Context(), acme, path, upload.CustomIntegrationData, try)
+		},
+	} {
+		for _, after := range []bool{false, true} {
+			for n := range 3 { // the object, the number, the rows
+				dying, try := *s, uuid.Must(uuid.NewV7())
+				tab, blobs := &tabletest.Faulty{Table: s.Table}, &blobtest.Faulty{Store: s.Blobs}
+				if n == 0 {
+					blobs.Hook = blobtest.KillAt(1, after)
+				} else {
+					tab.Hook = tabletest.KillAt(n, after)
+				}
+				dying.Table, dying.Blobs = tab, blobs
+				_, err := call(&dying, try)
+				if stopped := tab.Faults()+blobs.Faults() == 1; stopped != (err != nil) || !stopped && name == "Put" {
+					t.Fatalf("%s: %v at %d", name, err, n)
+				}
+				var wg sync.WaitGroup
+				var files [8]upload.File
+				for i := range files {
+					wg.Go(func() {
+						var err error
+						if files[i], err = call(s, try); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+				for _, f := range files {
+					if f != files[0] || f.ID == 0 {
+						t.Errorf("%s: files %+v and %+v", name, files[0], f)
+					}
+				}
+				if body, err := read(t, s, files[0]); err != nil || body != "{}" {
+					t.Errorf("%s: %q, %v", name, body, err)
+				}
+			}
+		}
+	}
+	// Each try made one file, also the two of Register that put no object.
+	var found int
+	for _, err := range s.Table.List(t.Context(), acme.Part("UPLOAD"), table.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found++
+	}
+	if found != 12 {
+		t.Errorf("%d files, want 12", found)
+	}
+}
+
 func TestLostRepliesAreOurOwn(t *testing.T) {
 	s, _ := open(t)
 	tab := &tabletest.Faulty{Table: s.Table, Hook: func(c tabletest.Call) tabletest.Fault {
@@ -441,7 +504,7 @@ func TestLostRepliesAreOurOwn(t *testing.T) {
 		return blobtest.None()
 	}}
 	s.Table, s.Blobs = tab, blobs
-	f, err := s.Put(t.Context(), acme, "a.json", upload.Attachment, []byte("{}"))
+	f, err := s.Put(t.Context(), acme, "a.json", upload.Attachment, []byte("{}"), uuid.Nil)
 	if err != nil || f.ID != 1 || f.Size != 2 {
 		t.Errorf("Put = %+v, %v", f, err)
 	}
@@ -456,8 +519,8 @@ func TestUnavailablePassesThrough(t *testing.T) {
 		return tabletest.NotApplied(table.ErrUnavailable)
 	}}
 	_, _, errURL := s.IssueURL(t.Context(), acme, "a.json", "text/csv")
-	_, errRegister := s.Register(t.Context(), acme, "1612686123657/a.json", upload.Plugin)
-	_, errPut := s.Put(t.Context(), acme, "a.json", upload.Plugin, bytes.Repeat([]byte("x"), 10))
+	_, errRegister := s.Register(t.Context(), acme, "1612686123657/a.json", upload.Plugin, uuid.Nil)
+	_, errPut := s.Put(t.Context(), acme, "a.json", upload.Plugin, bytes.Repeat([]byte("x"), 10), uuid.Nil)
 	_, errGet := s.Get(t.Context(), acme, 1)
 	for i, err := range []error{errURL, errRegister, errPut, errGet} {
 		if !errors.Is(err, table.ErrUnavailable) {
@@ -484,7 +547,7 @@ func Example() {
 
 	ctx := context.Background()
 	files := &upload.Store{Table: tab, Blobs: blobs, Signer: blobs, Now: time.Now}
-	f, err := files.Put(ctx, org.NewID(), "users.json", upload.CustomIntegrationData, []byte(`{"users": []}`))
+	f, err := files.Put(ctx, org.NewID(), "users.json", upload.CustomIntegrationData, []byte(`{"users": []}`), uuid.Nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"muster/internal/app"
 	"muster/internal/app/dataplane"
 	"muster/internal/blob"
@@ -80,7 +82,7 @@ func (p *place) upload(t testing.TB, content []byte) int64 {
 	if _, err := p.Blobs().Put(t.Context(), p.org.Path("uploads")+"/"+path, "application/json", bytes.NewReader(content)); err != nil {
 		t.Fatal(err)
 	}
-	f, err := p.Uploads().Register(t.Context(), p.org, path, "customIntegrationData")
+	f, err := p.Uploads().Register(t.Context(), p.org, path, "customIntegrationData", uuid.Nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,7 @@ func (p *place) upload(t testing.TB, content []byte) int64 {
 
 func (p *place) sync(t testing.TB, file int64, size int) job.Job {
 	t.Helper()
-	j, err := dataplane.Syncer(p.App).SyncFile(t.Context(), p.org, p.integration.ID.String(), job.Input{Kind: job.InputFile, FileID: file}, int64(size))
+	j, err := dataplane.Syncer(p.App).SyncFile(t.Context(), p.org, p.integration.ID.String(), job.ID{}, job.Input{Kind: job.InputFile, FileID: file}, int64(size))
 	if err != nil || j.Status != job.Completed {
 		t.Fatalf("the sync ended as %s (%s): %v", j.Status, j.Message, err)
 	}

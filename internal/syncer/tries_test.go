@@ -1,0 +1,90 @@
+package syncer_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"muster/internal/job"
+)
+
+// A client that got no answer asks again under the same id: whatever write the
+// first try stopped at, there is one job, and the second try answers with it.
+func TestTriesOfOneIDMakeOneJob(t *testing.T) {
+	for _, m := range []mode{killed, notApplied, replyLost, sentTwice} {
+		t.Run(string(m), func(t *testing.T) {
+			t.Parallel()
+			for at, more := 1, true; more && !t.Failed(); at++ {
+				synctest.Test(t, func(t *testing.T) {
+					w := local(t)
+					more = twoTries(w, at, m)
+					if t.Failed() {
+						t.Logf("at write %d", at)
+					}
+				})
+				if !more && at <= 3 {
+					t.Errorf("only %d writes were met", at-1)
+				}
+			}
+		})
+	}
+}
+
+func twoTries(w *world, at int, m mode) (fired bool) {
+	id := job.NewID()
+	w.source = script{pages: pages(ada)}
+	w.faults.arm(at, m)
+	try := func() (job.Job, error) {
+		p := w.process()
+		return p.SyncFile(p.ctx, w.org, integration, id, file, 1)
+	}
+	_, _ = try()
+	fired = w.faults.fired
+	time.Sleep(time.Minute)
+	j, err := try()
+	if fired && (err != nil || j.ID != id) {
+		w.t.Errorf("second try: job %s, %v; want %s", j.ID, err, id)
+	}
+	w.settle()
+	jobs := w.jobs()
+	if len(jobs) != 1 || jobs[0].ID != id {
+		w.t.Fatalf("%d jobs, the first is %s; want %s", len(jobs), jobs[0].ID, id)
+	}
+	again, err := try()
+	if err != nil || again.ID != id || again.Status != jobs[0].Status {
+		w.t.Errorf("third try: %s %s, %v; want %s", again.ID, again.Status, err, jobs[0].Status)
+	}
+	switch {
+	case jobs[0].Status == job.Completed:
+		w.wantRoster(ada)
+	case m == killed || m == sentTwice || jobs[0].Reason != job.Unavailable:
+		w.t.Errorf("job: %s, %s, %s", jobs[0].Status, jobs[0].Reason, jobs[0].Message)
+	}
+	w.state.Check(w.t)
+	return fired
+}
+
+// Tries at once are one job as well: those that do not run it answer with it.
+func TestTriesOfOneIDAtOnce(t *testing.T) {
+	inBubble(t, "32 tries", func(w *world) {
+		id := job.NewID()
+		w.source = script{pages: pages(ada)}
+		var wg sync.WaitGroup
+		for range 32 {
+			p := w.process()
+			wg.Go(func() {
+				j, err := p.SyncFile(p.ctx, w.org, integration, id, file, 1)
+				if err != nil || j.ID != id {
+					w.t.Errorf("job %s, %v", j.ID, err)
+				}
+			})
+		}
+		wg.Wait()
+		w.settle()
+		if jobs := w.jobs(); len(jobs) != 1 || jobs[0].Status != job.Completed {
+			w.t.Errorf("%d jobs, the first %s", len(jobs), jobs[0].Status)
+		}
+		w.wantRoster(ada)
+	})
+}
