@@ -13,7 +13,7 @@ import (
 var Endpoints = []func(*App) api.Route{
 	GetHealth, GetOpenapi,
 	PostFilesUpload, GetFilesURL, PostFiles, GetFilesID, GetFilesIDDownload, GetOrgsMy,
-	GetOrganizations, GetSystems, CreateSystemIntegration, GetSystemIntegrations, GetSystemIntegration, GetJob,
+	GetOrganizations, GetSystems, CreateSystemIntegration, GetSystemIntegrations, GetSystemIntegration, GetJob, CancelJob,
 }
 
 func GetHealth(*App) api.Route  { return health.Get() }
@@ -38,3 +38,4 @@ func CreateSystemIntegration(a *App) api.Route {
 func GetSystemIntegrations(a *App) api.Route { return twine.GetSystemIntegrations(a.Integrations()) }
 func GetSystemIntegration(a *App) api.Route  { return twine.GetSystemIntegration(a.Integrations()) }
 func GetJob(a *App) api.Route                { return twine.GetJob(a.Jobs()) }
+func CancelJob(a *App) api.Route             { return twine.CancelJob(a.Jobs()) }

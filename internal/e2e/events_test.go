@@ -16,6 +16,10 @@ import (
 
 var placeholder = regexp.MustCompile(`\$\{([A-Z_]+)\}`)
 
+// elsewhere are the statuses of examples that do not answer with what they name: a
+// download leads to its bytes, and the example's job is over.
+var elsewhere = map[string]int{"get-files-id-download": http.StatusFound, "cancel-job": http.StatusConflict}
+
 // TestEvents gives every function its example event, as `sam local invoke` would,
 // with the placeholders filled in.
 func TestEvents(t *testing.T) {
@@ -36,7 +40,7 @@ func TestEvents(t *testing.T) {
 				return // a worker says nothing but that it failed
 			}
 			var answer events.APIGatewayV2HTTPResponse
-			if err := json.Unmarshal(o.payload, &answer); err != nil || answer.StatusCode/100 != 2 && answer.StatusCode != http.StatusFound { // a download leads to the bytes
+			if err := json.Unmarshal(o.payload, &answer); err != nil || answer.StatusCode/100 != 2 && answer.StatusCode != elsewhere[function] {
 				t.Errorf("answered %s (%v)", o.payload, err)
 			}
 		})

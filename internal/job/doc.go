@@ -7,6 +7,7 @@
 //	                 └──────────── a worker ◄──────────────────┘
 //	Sweep, every minute: sends lost starts again, restarts jobs whose worker died,
 //	                 ends those that died too often, starts those that waited
+//	Cancel ─► failed (cancelled), whatever the job was, if it was not terminal
 //
 //	            ┌────────────┐  worker died, parked  ┌─────────┐
 //	 Claim ───► │ processing │ ────────────────────► │ pending │ ◄── requeued ◄── Tick, busy

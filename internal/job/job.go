@@ -43,6 +43,7 @@ const (
 	ApplyIncomplete    Reason = "apply_incomplete"    // its worker died three times, or a target failed, after the commit
 	TooLong            Reason = "too_long"            // more continuations than a job may have
 	IntegrationRemoved Reason = "integration_removed" // while it ran
+	Cancelled          Reason = "cancelled"           // by whoever may write
 	Unavailable        Reason = "unavailable"         // a store did not answer
 	Internal           Reason = "internal"            // a fault of ours, in the log under the job's id
 )

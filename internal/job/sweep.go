@@ -124,12 +124,8 @@ func (s *Store) restart(ctx context.Context, j Job, version string, seen lease.S
 
 // endAs ends a job that nobody works on.
 func (s *Store) endAs(ctx context.Context, j Job, version string, swept *Swept, r Reason, message string, with ...table.Write) error {
-	if j.Status == Requeued {
-		with = append(with, table.Delete(waitingKey(j.Org, j.Integration, j.Input.Trigger), table.Any))
-	}
-	j.end(Failed, r, message, s.Now())
 	// If we stop here: the job is over and the integration free (TestI4_ThreeDeaths).
-	if err := s.Table.Write(ctx, append(append(with, save(j, version)), closing(j)...)...); err != nil {
+	if err := s.Table.Write(ctx, append(j.fail(version, r, message, s.Now()), with...)...); err != nil {
 		return fmt.Errorf("job: ending %s: %w", j.ID, err)
 	}
 	swept.Ended++

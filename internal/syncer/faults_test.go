@@ -18,6 +18,7 @@ const (
 	notApplied mode = "it is not done"
 	replyLost  mode = "it is done and the answer lost"
 	sentTwice  mode = "it is done, and sent again by what lies below"
+	meddled    mode = "somebody else acts right before it"
 )
 
 // faults lets the write of one number, counted over all processes of a world and
@@ -29,6 +30,8 @@ type faults struct {
 	n     int
 	fired bool
 	twice *table.Write // of the transaction that is to be sent again
+
+	meddle func() // what somebody else does
 }
 
 // arm begins to count.
@@ -47,6 +50,14 @@ func (f *faults) hit(ordinal int) bool {
 	return f.n == f.at
 }
 
+// others lets somebody else act, whose writes have no faults.
+func (f *faults) others() {
+	f.at = 0
+	f.mu.Unlock()
+	defer f.mu.Lock()
+	f.meddle()
+}
+
 func (f *faults) table(c tabletest.Call) tabletest.Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -60,6 +71,9 @@ func (f *faults) table(c tabletest.Call) tabletest.Fault {
 		return tabletest.NotApplied(table.ErrUnavailable)
 	case replyLost:
 		return tabletest.LostReply(table.ErrUnavailable)
+	case meddled:
+		f.others()
+		return tabletest.None()
 	default:
 		f.twice = &c.Writes[0]
 		return tabletest.None()
@@ -79,6 +93,9 @@ func (f *faults) blob(c blobtest.Call) blobtest.Fault {
 		return blobtest.NotApplied(blob.ErrUnavailable)
 	case replyLost:
 		return blobtest.LostReply(blob.ErrUnavailable)
+	case meddled:
+		f.others()
+		return blobtest.None()
 	default:
 		return blobtest.None() // an adapter knows its own object (package blob)
 	}

@@ -155,9 +155,6 @@ func busyWith(ctx context.Context, jobs Jobs, busy *lease.Busy) error {
 	}, busy.Until)
 }
 
-// cancelled is the reason of a job that somebody cancelled.
-const cancelled job.Reason = "cancelled"
-
 // failure is the answer to a job that failed. The job's message is written for
 // whoever started it.
 func failure(j job.Job) error {
@@ -168,7 +165,7 @@ func failure(j job.Job) error {
 		return api.Gone(j.Message)
 	case job.TooManyRemovals:
 		return api.TooManyRemovals(j.Message, api.Removals{WouldRemove: int(j.Report.WouldRemove), Live: int(j.Report.Live)})
-	case cancelled:
+	case job.Cancelled:
 		return api.Cancelled("the sync was cancelled; the app account is as it was before, or as the cancelled job's report says")
 	case job.Unavailable:
 		return api.Unavailable(j.Message)

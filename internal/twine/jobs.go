@@ -82,11 +82,16 @@ func GetJob(jobs Jobs) api.Route {
 		if err != nil {
 			return nil, err
 		}
-		out := &jobOutput{}
-		out.Body.Data = jobOf(j)
-		out.Body.Data.Problems, out.Body.Pagination, err = problemsOf(ctx, jobs, j, &in.Page)
-		return out, err
+		return answer(ctx, jobs, j, &in.Page)
 	})
+}
+
+// answer is a job with a page of its problems.
+func answer(ctx context.Context, jobs Jobs, j job.Job, p *api.Page) (out *jobOutput, err error) {
+	out = &jobOutput{}
+	out.Body.Data = jobOf(j)
+	out.Body.Data.Problems, out.Body.Pagination, err = problemsOf(ctx, jobs, j, p)
+	return out, err
 }
 
 func noJob() error { return api.NotFound("there is no job with this job_id") }
