@@ -13,7 +13,7 @@ import (
 var Endpoints = []func(*App) api.Route{
 	GetHealth, GetOpenapi,
 	PostFilesUpload, GetFilesURL, PostFiles, GetFilesID, GetFilesIDDownload, GetOrgsMy,
-	GetOrganizations, GetSystems, CreateSystemIntegration, GetSystemIntegrations, GetSystemIntegration, GetJob, CancelJob,
+	GetOrganizations, GetSystems, CreateSystemIntegration, GetSystemIntegrations, GetSystemIntegration, GetJobs, GetJob, CancelJob,
 }
 
 func GetHealth(*App) api.Route  { return health.Get() }
@@ -37,5 +37,6 @@ func CreateSystemIntegration(a *App) api.Route {
 }
 func GetSystemIntegrations(a *App) api.Route { return twine.GetSystemIntegrations(a.Integrations()) }
 func GetSystemIntegration(a *App) api.Route  { return twine.GetSystemIntegration(a.Integrations()) }
+func GetJobs(a *App) api.Route               { return twine.GetJobs(a.Jobs()) }
 func GetJob(a *App) api.Route                { return twine.GetJob(a.Jobs()) }
 func CancelJob(a *App) api.Route             { return twine.CancelJob(a.Jobs()) }

@@ -36,8 +36,10 @@ type Store struct {
 func jobKey(o org.ID, id ID) table.Key { return o.Key(id.String(), "JOB") }
 
 func indexKey(o org.ID, integration string, id ID) table.Key {
-	return o.Key("JOB#"+id.String(), "INTEGRATION", integration)
+	return o.Key(indexPrefix+id.String(), "INTEGRATION", integration)
 }
+
+const indexPrefix = "JOB#"
 
 func waitingKey(o org.ID, integration, trigger string) table.Key {
 	return o.Key(waitingPrefix+trigger, "INTEGRATION", integration)

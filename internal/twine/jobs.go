@@ -30,6 +30,13 @@ type jobOutput struct {
 }
 
 type jobData struct {
+	JobRow
+	Problems []problemData `json:"problems" doc:"A page of the first 10,000 problems, in the order in which they were met"`
+}
+
+// JobRow is a job as a list has it, without its problems. It is exported for the
+// document: the fields of an embedded type that is not are left out of it.
+type JobRow struct {
 	ID                  string                  `json:"id" format:"uuid"`
 	OrgID               string                  `json:"org_id" format:"uuid"`
 	SystemIntegrationID string                  `json:"system_integration_id" format:"uuid"`
@@ -47,7 +54,6 @@ type jobData struct {
 	Counts              roster.Counts           `json:"counts"`
 	ProblemCounts       map[roster.Reason]int64 `json:"problem_counts" doc:"All problems, by reason"`
 	TimingsMS           job.Timings             `json:"timings_ms"`
-	Problems            []problemData           `json:"problems" doc:"A page of the first 10,000 problems, in the order in which they were met"`
 }
 
 type jobInputData struct {
@@ -89,15 +95,15 @@ func GetJob(jobs Jobs) api.Route {
 // answer is a job with a page of its problems.
 func answer(ctx context.Context, jobs Jobs, j job.Job, p *api.Page) (out *jobOutput, err error) {
 	out = &jobOutput{}
-	out.Body.Data = jobOf(j)
+	out.Body.Data.JobRow = jobOf(j)
 	out.Body.Data.Problems, out.Body.Pagination, err = problemsOf(ctx, jobs, j, p)
 	return out, err
 }
 
 func noJob() error { return api.NotFound("there is no job with this job_id") }
 
-func jobOf(j job.Job) jobData {
-	d := jobData{
+func jobOf(j job.Job) JobRow {
+	d := JobRow{
 		ID: j.ID.String(), OrgID: j.Org.String(), SystemIntegrationID: j.Integration, SyncTriggerID: text(j.Input.Trigger),
 		Type: "sync", Status: j.Status, Reason: text(string(j.Reason)), Message: text(j.Message), Input: jobInputData{Kind: j.Input.Kind, AllowRemovals: j.Input.AllowRemovals},
 		Restarts: j.Restarts, InsertedAt: wire(j.InsertedAt), StartedAt: at(j.StartedAt), CommittedAt: at(j.CommittedAt), EndedAt: at(j.EndedAt),

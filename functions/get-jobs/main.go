@@ -1,0 +1,9 @@
+// Command get-jobs serves GET /v1/org/jobs.
+package main
+
+import (
+	"muster/internal/app"
+	"muster/internal/aws"
+)
+
+func main() { aws.Serve(app.GetJobs) }
