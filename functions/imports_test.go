@@ -29,7 +29,7 @@ var arrows = map[string]string{
 	"torii":   "api integration job lease org roster table upload",
 	"twine":   "api catalog integration job org roster",
 
-	"app":           "api blob garbage health integration job openapi org table torii twine upload",
+	"app":           "api blob garbage health integration job lease openapi org table torii twine upload",
 	"app/dataplane": "api app blob integration job org roster rosterfile snapshot syncer torii upload",
 
 	"local/bolt":  "table",

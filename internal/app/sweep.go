@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strings"
 
 	"muster/internal/garbage"
 	"muster/internal/job"
+	"muster/internal/lease"
+	"muster/internal/org"
+	"muster/internal/table"
 )
 
 // Sweep is the worker of every minute: it restarts or ends jobs whose worker
@@ -16,7 +20,9 @@ import (
 func Sweep(a *App) func(context.Context, json.RawMessage) error {
 	return func(ctx context.Context, _ json.RawMessage) error {
 		swept, err := a.Jobs().Sweep(ctx)
-		gone, gerr := garbage.Collect(ctx, a.Table(), a.Now(), map[garbage.Kind]garbage.Deleter{garbage.Blob: a.Blobs().Delete})
+		gone, gerr := garbage.Collect(ctx, a.Table(), a.Now(), map[garbage.Kind]garbage.Deleter{
+			garbage.Blob: a.Blobs().Delete, garbage.Retired: a.purge,
+		})
 		if gone > 0 || swept != (job.Swept{Running: swept.Running}) {
 			a.Log.InfoContext(ctx, "sweep", slog.Int("running", swept.Running), slog.Int("resent", swept.Resent),
 				slog.Int("restarted", swept.Restarted), slog.Int("ended", swept.Ended), slog.Int("started", swept.Started),
@@ -24,4 +30,26 @@ func Sweep(a *App) func(context.Context, json.RawMessage) error {
 		}
 		return errors.Join(err, gerr)
 	}
+}
+
+// purge starts the job that lets rows go whose retention is over.
+func (a *App) purge(ctx context.Context, ref string) error {
+	id, integration, _ := strings.Cut(ref, "/")
+	o, err := org.ParseID(id)
+	if err != nil {
+		return err
+	}
+	// If we stop here: the job runs or is parked, and its row stays; the next sweep
+	// finds the integration busy, or starts a job that finds nothing to do.
+	run, err := a.Jobs().Claim(ctx, o, integration, job.ID{}, job.Input{Kind: job.InputRetention})
+	var busy *lease.Busy
+	switch {
+	case errors.As(err, &busy):
+		return garbage.ErrLater
+	case errors.Is(err, table.ErrNotFound):
+		return nil // the integration is gone, and its roster with it
+	case err != nil:
+		return err
+	}
+	return run.Park(ctx, nil, job.Report{})
 }

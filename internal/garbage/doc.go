@@ -9,6 +9,6 @@
 // The mark is what decides between a collector and a commit that comes late: it
 // changes the row's version, so that Forget fails and the commit with it.
 //
-// What is garbage, and when it is due, its owners say: package syncer for
-// snapshots, package connection for secrets. The sweep calls Collect.
+// What is garbage, and when it is due, its owner says: package syncer, for
+// snapshots and for rows whose retention ends. The sweep calls Collect.
 package garbage

@@ -13,8 +13,16 @@ import (
 // Kind is what a Ref refers to; each has one deleter.
 type Kind string
 
-// Blob refers to an object by its key.
-const Blob Kind = "blob"
+const (
+	// Blob refers to an object by its key.
+	Blob Kind = "blob"
+	// Retired refers to the rows of a roster whose retention is over, by "<org>/<integration>".
+	Retired Kind = "retired"
+)
+
+// ErrLater is what a Deleter answers for a thing that cannot go just now, for a
+// reason that passes: it stays, and no error is made of it.
+var ErrLater = errors.New("garbage: not now")
 
 // Item is a thing that goes when it is due, unless it is forgotten before.
 type Item struct {
@@ -57,7 +65,8 @@ func shardOf(ref string) int {
 	return int(h.Sum32() % Shards)
 }
 
-// Deleter deletes one thing; what is gone already is no error.
+// Deleter deletes one thing, or sees to it that it is; what is gone already is no
+// error.
 type Deleter func(ctx context.Context, ref string) error
 
 // Collect deletes everything that is due at now and answers how many things
@@ -109,7 +118,11 @@ func collect(ctx context.Context, t table.Table, row table.Row, deleters map[Kin
 		}
 		version = w.Version
 	}
-	if err := del(ctx, it.Ref); err != nil {
+	err = del(ctx, it.Ref)
+	if errors.Is(err, ErrLater) {
+		return false, nil
+	}
+	if err != nil {
 		return false, fmt.Errorf("garbage: deleting %s %s: %w", it.Kind, it.Ref, err)
 	}
 	// If we stop here: the thing is gone, its row is not; the next Collect deletes

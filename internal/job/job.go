@@ -44,6 +44,7 @@ const (
 	TooLong            Reason = "too_long"            // more continuations than a job may have
 	IntegrationRemoved Reason = "integration_removed" // while it ran
 	Cancelled          Reason = "cancelled"           // by whoever may write
+	TriggerChanged     Reason = "trigger_changed"     // while it waited
 	Unavailable        Reason = "unavailable"         // a store did not answer
 	Internal           Reason = "internal"            // a fault of ours, in the log under the job's id
 )
@@ -52,8 +53,9 @@ const (
 type InputKind string
 
 const (
-	InputFile    InputKind = "file"
-	InputTrigger InputKind = "trigger"
+	InputFile      InputKind = "file"
+	InputTrigger   InputKind = "trigger"
+	InputRetention InputKind = "retention" // rows whose retention is over go; nothing is read
 )
 
 // Input is what started a job, and with what.

@@ -84,11 +84,8 @@ const (
 	LicenseNameMissing   Reason = "license_name_missing"
 	LicenseDuplicate     Reason = "license_duplicate"
 	LicenseUserUnmatched Reason = "license_user_unmatched"
+	FileInvalid          Reason = "file_invalid" // what ended the read: the file as a whole is at fault
 )
-
-// Reasons are all of them, in the contract's order.
-var Reasons = []Reason{EmailMissing, EmailInvalid, NotAnObject, EmailDuplicate, IDShared, StatusUnknown, WrongType,
-	DateInvalid, PriceInvalid, AmountInvalid, LicenseNameMissing, LicenseDuplicate, LicenseUserUnmatched}
 
 // Entity is what a record is counted as.
 type Entity uint8

@@ -28,6 +28,9 @@ type Options struct {
 	// deleted later is not yet purged. All is purged where no mapping waits: pass
 	// NoMappings.
 	AppliedUpTo int64
+	// PurgeOnly: nothing was read, and nothing is concluded from that. Every row
+	// stays as it is, but those whose retention is over.
+	PurgeOnly bool
 }
 
 // NoMappings is the AppliedUpTo of an integration without targets.
@@ -44,6 +47,9 @@ type Next struct {
 	Live, WouldRemove int64
 	// Purged are the rows whose retention was over, of all kinds.
 	Purged int64
+	// PurgeDue is when the retention of the next row is over; zero where no row
+	// waits for it.
+	PurgeDue time.Time
 	// Changed is false where the last snapshot says all there is to say: there is
 	// nothing to put, and the pointer stays.
 	Changed bool
@@ -179,6 +185,9 @@ func (m *merger) conclude(f *os.File, w *fileWriter) error {
 		c.Valid = c.Received - c.Skipped - c.Duplicates
 	}
 	n.WouldRemove = n.Counts.Users.Removed
+	if m.oldest != 0 {
+		n.PurgeDue = time.UnixMilli(m.oldest).UTC().Add(m.opts.Retention)
+	}
 	if !n.Changed {
 		return os.Remove(f.Name())
 	}

@@ -109,6 +109,9 @@ func (m *merger) absent(ctx context.Context, old *oldRow) error {
 	if k != License {
 		m.person.moveTo(old.email)
 	}
+	if m.opts.PurgeOnly && !(old.removed && m.expired(old)) && !(k == Grant && m.person.purged) {
+		return m.keep(ctx, old)
+	}
 	if k != User && !m.b.listed && !old.removed {
 		return m.carried(ctx, old, k)
 	}

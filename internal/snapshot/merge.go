@@ -26,6 +26,7 @@ type merger struct {
 	last       *file // nil: there is none
 	lastFormat int
 	totals     Totals
+	oldest     int64 // deleted_at of the row whose retention is over first; 0: none
 
 	duplicates, unmatched, sharedIDs problems
 	twice                            [3]int64 // duplicates by kind
@@ -223,6 +224,9 @@ func (s *oldSide) next(ctx context.Context) (err error) {
 // write puts the row into the next snapshot.
 func (m *merger) write(ctx context.Context, r *row) (err error) {
 	t := m.totals.of(kindOf(r.email, r.license))
+	if r.removed && (m.oldest == 0 || r.deletedAt < m.oldest) {
+		m.oldest = r.deletedAt
+	}
 	if r.status == deleted {
 		t.Deleted++
 	} else {

@@ -17,6 +17,6 @@
 // Nothing is visible before the commit, which is one transaction. What is put
 // into the blob store before it is entered as garbage first (package garbage).
 //
-// Where records come from is the Sources' to say, where they go the Targets';
+// Where records come from and where they go is the Integrations' to say;
 // what a roster is and how two of them merge is package snapshot's.
 package syncer

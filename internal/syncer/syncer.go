@@ -16,7 +16,7 @@ import (
 	"muster/internal/table"
 )
 
-// ErrNoSource is what Sources.Open answers for a job whose integration has
+// ErrNoSource is what Integrations.Source answers for a job whose integration has
 // nothing to read for its kind of input.
 var ErrNoSource = errors.New("syncer: the integration has no source for this input")
 
@@ -73,6 +73,9 @@ const (
 	// long of that it waits for the end of a page.
 	stopBefore = time.Minute
 	grace      = 20 * time.Second
+	// endOfRequest is what a request keeps of its own time for the commit, or for
+	// handing over.
+	endOfRequest = 8 * time.Second
 	// MaxContinuations is how often a job may go on in another worker.
 	MaxContinuations = 96
 )
@@ -81,12 +84,21 @@ const (
 // now if it is small enough; else, or when it takes too long, a worker gets it
 // and the job that is returned is Pending. That the request's client went away
 // does not stop it. A job that is there under id, if that is not zero, is returned
-// as it stands: a try before this one made it. *lease.Busy: another job has the
+// as it stands: a try before this one made it. One that failed of something that
+// passes is followed by another. *lease.Busy: another job has the
 // integration.
 func (s *Syncer) SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error) {
+	until := s.Now().Add(s.RequestTime)
+	if end, ok := ctx.Deadline(); ok && end.Add(-endOfRequest).Before(until) {
+		until = end.Add(-endOfRequest)
+	}
 	ctx = context.WithoutCancel(ctx)
 	if id != (job.ID{}) {
-		if j, err := s.Jobs.Get(ctx, o, id); !errors.Is(err, job.ErrNotFound) {
+		j, err := s.Jobs.Get(ctx, o, id)
+		switch {
+		case err == nil && worthAnother(j):
+			id = job.ID{} // the lease, not the id, keeps two tries from running at once
+		case !errors.Is(err, job.ErrNotFound):
 			return j, err
 		}
 	}
@@ -103,7 +115,17 @@ func (s *Syncer) SyncFile(ctx context.Context, o org.ID, integration string, id 
 		err := run.Park(ctx, nil, job.Report{})
 		return s.outcome(ctx, run, err)
 	}
-	return s.work(ctx, run, s.Now().Add(s.RequestTime), false)
+	return s.work(ctx, run, until, false)
+}
+
+// worthAnother reports whether the same request may end otherwise than j did: it
+// failed with nothing changed, and not because of its file.
+func worthAnother(j job.Job) bool {
+	switch j.Reason {
+	case job.FileInvalid, job.FileChanged, job.FileGone:
+		return false
+	}
+	return j.Status == job.Failed && j.CommittedAt.IsZero()
 }
 
 // Run adopts the job of a start event and works on it. Where there is nothing to
@@ -116,6 +138,17 @@ func (s *Syncer) Run(ctx context.Context, st job.Start) error {
 	}
 	if err != nil {
 		return fmt.Errorf("syncer: starting job %s: %w", st.Job, err)
+	}
+	if in := run.Job().Input; in.Kind == job.InputTrigger && run.Job().CommittedAt.IsZero() {
+		current, err := s.Integrations.CurrentTrigger(ctx, st.Org, run.Job().Integration, in.Trigger, in.Revision)
+		if err != nil {
+			return fmt.Errorf("syncer: starting job %s: %w", st.Job, err)
+		}
+		if !current {
+			err := run.Close(ctx, job.Failed, job.TriggerChanged, "its trigger was changed, disabled or deleted while the job waited", job.Report{})
+			_, err = s.outcome(ctx, run, err)
+			return err
+		}
 	}
 	_, err = s.work(ctx, run, s.until(ctx), true)
 	return err

@@ -27,6 +27,13 @@ const (
 	replacedDue = 36 * 24 * time.Hour
 )
 
+// How long the stores may take for what is put and committed behind the merge. A
+// request that used up its time has no more left; a worker has most of stopBefore.
+const (
+	commitInRequest = 6 * time.Second
+	commitInWorker  = 30 * time.Second
+)
+
 // errYield is the cause of a stop that is asked for by the clock or by Drain.
 var errYield = errors.New("syncer: time to hand over")
 
@@ -39,6 +46,7 @@ type worker struct {
 	builder    *snapshot.Builder
 	cursor     []byte // of the last batch that was added
 	complete   bool   // the read is
+	merged     bool   // the counts are of the whole
 	report     job.Report
 }
 
@@ -165,7 +173,7 @@ func (w *worker) load(ctx, soft context.Context, targets []Target) error {
 // begin makes the builder: a new one, or one that goes on from the checkpoint.
 func (w *worker) begin(ctx context.Context) (err error) {
 	j := w.run.Job()
-	w.report = job.Report{}
+	w.report, w.complete = job.Report{}, j.Input.Kind == job.InputRetention
 	if j.Checkpoint != nil {
 		var cp checkpoint
 		if err = json.Unmarshal(j.Checkpoint, &cp); err == nil && cp.Format == checkpointFormat {
@@ -246,11 +254,15 @@ func (w *worker) commit(ctx, soft context.Context, targets []Target) error {
 	began := w.Now()
 	next, err := w.builder.Finish(soft, last, snapshot.Options{
 		Job: j.ID.String(), Revision: w.run.Token(), At: w.Now().UTC(), Retention: settings.Retention, AppliedUpTo: applied,
+		PurgeOnly: j.Input.Kind == job.InputRetention,
 	})
 	w.report.Timings.Merge += w.since(began)
 	if err != nil {
 		return interrupted(soft, err)
 	}
+	w.merged = true
+	ctx, cancel := context.WithTimeout(ctx, w.commitTime())
+	defer cancel()
 	w.report.Counts, w.report.WouldRemove, w.report.Live = next.Counts, next.WouldRemove, next.Live
 	w.problems(next.Problems, next.ProblemCounts)
 	began = w.Now()
@@ -266,8 +278,16 @@ func (w *worker) commit(ctx, soft context.Context, targets []Target) error {
 	if err != nil {
 		return err
 	}
+	ws = append(ws, w.nextPurge(next)...)
 	w.report.Timings.Commit += w.since(began)
 	return w.run.Commit(ctx, w.report, len(targets) == 0, ws...)
+}
+
+func (w *worker) commitTime() time.Duration {
+	if w.checkpoint {
+		return commitInWorker
+	}
+	return commitInRequest
 }
 
 // putSnapshot puts the next snapshot, if there is one, and answers the writes
@@ -294,6 +314,23 @@ func (w *worker) putSnapshot(ctx context.Context, last *snapshot.Reader, next *s
 		ws = append(ws, replaced)
 	}
 	return ws, nil
+}
+
+// nextPurge enters the day on which rows are to go whose retention is over, so
+// that they go though no sync comes by. Every snapshot with such rows has its day
+// entered; a run of that day that could not let them go enters the next.
+func (w *worker) nextPurge(next *snapshot.Next) []table.Write {
+	j := w.run.Job()
+	if next.PurgeDue.IsZero() || !next.Changed && j.Input.Kind != job.InputRetention {
+		return nil
+	}
+	const day = 24 * time.Hour
+	due := next.PurgeDue
+	if now := w.Now(); due.Before(now) {
+		due = now
+	}
+	enter, _ := garbage.Enter(garbage.Retired, j.Org.String()+"/"+j.Integration, due.Truncate(day).Add(day))
+	return []table.Write{enter}
 }
 
 // problems notes what was wrong, the first few in words.
@@ -387,15 +424,36 @@ func (w *worker) fail(ctx context.Context, err error) error {
 	case job.Internal, job.Unavailable, job.ApplyIncomplete, job.SourceFailed:
 		w.Log.ErrorContext(ctx, "job failed", slog.String("job", w.run.Job().ID.String()), slog.Any("error", err))
 	}
-	var fault *roster.Fault
-	if w.builder != nil && w.report.ProblemCounts == nil && w.run.Job().CommittedAt.IsZero() {
-		w.report.Counts = w.builder.Counts()
-		w.problems(w.builder.Problems())
-	}
-	if errors.As(err, &fault) && len(fault.Problems) > 0 {
-		w.report.Problems = fault.Problems[:min(len(fault.Problems), job.ReportProblems)]
+	if w.builder != nil && !w.merged && w.run.Job().CommittedAt.IsZero() {
+		w.reportRead(ctx, err)
 	}
 	return w.run.Close(ctx, job.Failed, reason, message, w.report)
+}
+
+// reportRead reports a read that came to no merge: what was received until then,
+// and its problems behind what ended it.
+func (w *worker) reportRead(ctx context.Context, err error) {
+	c := w.builder.Counts()
+	for _, n := range []*roster.Count{&c.Users, &c.Licenses, &c.Grants} {
+		n.Valid = n.Received - n.Skipped
+	}
+	w.report.Counts = c
+	list, counts := w.builder.Problems()
+	var fault *roster.Fault
+	if errors.As(err, &fault) {
+		var all []roster.Problem
+		for _, p := range fault.Problems {
+			if p.Reason == "" { // the fault of the file as a whole; the others are counted
+				p.Reason = roster.FileInvalid
+				all = append(all, p)
+			}
+		}
+		list = append(all, list...)
+	}
+	w.problems(list, counts)
+	if err := w.putProblems(ctx, list); err != nil {
+		w.Log.WarnContext(ctx, "problems were not kept", slog.String("job", w.run.Job().ID.String()), slog.Any("error", err))
+	}
 }
 
 // reasonOf says what an error means for the job, in words for whoever started it.
@@ -408,7 +466,7 @@ func reasonOf(err error, committed bool) (job.Reason, string) {
 		return own.reason, own.message
 	case committed:
 		return job.ApplyIncomplete, "the snapshot is committed; a target could not be served to the end, and the next run goes on with it"
-	case errors.Is(err, table.ErrUnavailable), errors.Is(err, blob.ErrUnavailable):
+	case errors.Is(err, table.ErrUnavailable), errors.Is(err, blob.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return job.Unavailable, "a store did not answer in time; nothing was changed, try again"
 	case !errors.As(err, &source):
 		return job.Internal, "the sync failed for a reason of ours; nothing was changed"

@@ -57,7 +57,7 @@ type JobRow struct {
 }
 
 type jobInputData struct {
-	Kind          job.InputKind `json:"kind" enum:"file,trigger"`
+	Kind          job.InputKind `json:"kind" enum:"file,trigger,retention"`
 	IDFile        *int64        `json:"id_file" doc:"Of kind file"`
 	AllowRemovals bool          `json:"allow_removals"`
 }

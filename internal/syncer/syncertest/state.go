@@ -369,7 +369,9 @@ func (s *State) Garbage(ctx context.Context) ([]string, error) {
 	items, err := garbage.List(ctx, s.table)
 	refs := map[string]bool{}
 	for _, it := range items {
-		refs[it.Ref] = true
+		if it.Kind == garbage.Blob {
+			refs[it.Ref] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(refs)), err
 }
