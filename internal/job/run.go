@@ -34,6 +34,7 @@ func (r *Run) Token() int64 { return r.lease.Token() }
 func (r *Run) Keep(ctx context.Context) (kept context.Context, stop func()) {
 	kept, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
+	id := slog.String("job", r.job.ID.String()) // r is for the goroutine that works
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(lease.Every)
@@ -48,7 +49,7 @@ func (r *Run) Keep(ctx context.Context) (kept context.Context, stop func()) {
 			if err == nil || kept.Err() != nil {
 				continue
 			}
-			r.store.Log.WarnContext(kept, "lease was not renewed", slog.String("job", r.job.ID.String()), slog.Any("error", err))
+			r.store.Log.WarnContext(kept, "lease was not renewed", id, slog.Any("error", err))
 			if errors.Is(err, lease.ErrLost) || !r.store.Now().Before(r.lease.ExpiresAt()) {
 				cancel(lease.ErrLost)
 				return

@@ -93,6 +93,7 @@ type Lease struct {
 	state   State
 	version string // of the row; "" when a write of ours had no answer
 	gone    bool   // released, parked or lost
+	ended   bool   // released or parked, by ourselves
 }
 
 // Take takes a lease that names no job, for job, together with the writes in
@@ -188,10 +189,14 @@ func (l *Lease) Write(ctx context.Context, ws ...table.Write) error {
 	return l.fenced(ctx, ws, func() table.Write { return table.Check(l.k, table.Version(l.version)) }, nil)
 }
 
-// Renew puts the lease's end a TTL ahead of now.
+// Renew puts the lease's end a TTL ahead of now. After Release or Park there is
+// nothing to renew, which is no error: a renewal may come just behind them.
 func (l *Lease) Renew(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ended {
+		return nil
+	}
 	next := l.state
 	next.ExpiresAt = l.now().Add(l.ttl)
 	// If we stop here: the lease runs out later than we live, at most by a TTL; the
@@ -243,7 +248,8 @@ func (l *Lease) giveUp(ctx context.Context, next State, with []table.Write) erro
 			err = nil
 		}
 	}
-	l.gone = l.gone || err == nil
+	l.ended = err == nil
+	l.gone = l.gone || l.ended
 	return err
 }
 
