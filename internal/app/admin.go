@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"muster/internal/org"
 )
 
@@ -38,6 +40,38 @@ func (a *App) CreateKey(ctx context.Context, id, role string) (org.Secret, error
 		return org.Secret{}, fmt.Errorf("creating a key of org %s: %w", o, err)
 	}
 	return secret, nil
+}
+
+// Keys are the keys of an org, without their secrets.
+func (a *App) Keys(ctx context.Context, id string) ([]org.Key, error) {
+	o, err := org.ParseID(id)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.Orgs().Get(ctx, o); err != nil {
+		return nil, fmt.Errorf("listing the keys of org %s: %w", o, err)
+	}
+	var keys []org.Key
+	for k, err := range a.Orgs().Keys(ctx, o) {
+		if err != nil {
+			return nil, fmt.Errorf("listing the keys of org %s: %w", o, err)
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// RevokeKey makes a key of an org work no more, within a minute everywhere.
+func (a *App) RevokeKey(ctx context.Context, id, key string) error {
+	o, err := org.ParseID(id)
+	if err != nil {
+		return err
+	}
+	k, err := uuid.Parse(key)
+	if err != nil {
+		return fmt.Errorf("%q is not the id of a key: key list shows them", key)
+	}
+	return a.Orgs().RevokeKey(ctx, o, k)
 }
 
 func (a *App) ensureHub(ctx context.Context, o org.ID) error {

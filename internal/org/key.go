@@ -179,9 +179,20 @@ func (s *Store) Authenticate(ctx context.Context, secret string) (Caller, error)
 		err = row.Decode(&r)
 	}
 	if err != nil {
-		return Caller{}, fmt.Errorf("authenticate: %w", err)
+		return Caller{}, fmt.Errorf("authenticate: %w", withoutKey(err))
 	}
 	c := Caller{r.Org, r.ID, r.Role}
 	s.cache.put(h, c, now)
 	return c, nil
+}
+
+// withoutKey cuts the chain of an error that names the row: the row's key is a
+// hash of the secret, and this error will be logged.
+func withoutKey(err error) error {
+	for _, known := range []error{table.ErrUnavailable, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return errors.New("the key's row could not be read")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"muster/internal/app"
 	"muster/internal/aws"
@@ -97,4 +98,29 @@ func (c *keyCreate) Run(ctx context.Context, e *env) error {
 		fmt.Fprintln(e.out, secret.Reveal())
 		return nil
 	})
+}
+
+type keyList struct {
+	backend
+	Org string `arg:"" help:"The org's id."`
+}
+
+func (c *keyList) Run(ctx context.Context, e *env) error {
+	return c.withApp(ctx, e, func(a *app.App) error {
+		keys, err := a.Keys(ctx, c.Org)
+		for _, k := range keys {
+			fmt.Fprintln(e.out, k.ID, k.Role, k.CreatedAt.UTC().Format(time.RFC3339))
+		}
+		return err
+	})
+}
+
+type keyRevoke struct {
+	backend
+	Org string `arg:"" help:"The org's id."`
+	Key string `arg:"" help:"The key's id, as key list prints it."`
+}
+
+func (c *keyRevoke) Run(ctx context.Context, e *env) error {
+	return c.withApp(ctx, e, func(a *app.App) error { return a.RevokeKey(ctx, c.Org, c.Key) })
 }

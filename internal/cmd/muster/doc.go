@@ -2,7 +2,8 @@
 //
 //	serve        the whole API on one address, with its workers and its sweep
 //	org create   a new tenant
-//	key create   a new API key of a tenant
+//	key create, list, revoke
+//	             the API keys of a tenant
 //
 // The local backend keeps everything in one folder, which one process at a time
 // has; with --backend aws it works over the table and the bucket of a deployment,

@@ -21,6 +21,8 @@ type cli struct {
 	} `cmd:"" help:"Tenants."`
 	Key struct {
 		Create keyCreate `cmd:"" help:"Make an API key of an org and print its secret, once."`
+		List   keyList   `cmd:"" help:"List an org's keys: id, role, when it was made."`
+		Revoke keyRevoke `cmd:"" help:"Make a key work no more, within a minute everywhere."`
 	} `cmd:"" help:"API keys."`
 	OpenAPI openapiPrint `cmd:"" name:"openapi" help:"Print the OpenAPI document of all calls."`
 	Bench   bench        `cmd:"" help:"Measure the sync of large files beside a decode-only floor."`

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"muster/internal/api"
@@ -23,6 +24,7 @@ import (
 type serve struct {
 	backend
 	Addr           string `default:"127.0.0.1:3000" placeholder:"HOST:PORT" help:"Where to listen (${default}); port 0 takes a free one."`
+	BaseURL        string `placeholder:"URL" help:"How clients reach the server, for signed URLs; its own address if left out."`
 	Demo           bool   `help:"On the first start, upload a sample file, sync it and show what came of it."`
 	MaxUploadBytes int64  `default:"1073741824" env:"MUSTER_MAX_UPLOAD_BYTES" help:"Largest file that may be registered (${default})."`
 	InRequestBytes int64  `default:"256000000" env:"MUSTER_IN_REQUEST_BYTES" help:"Largest file that is synced inside its request (${default})."`
@@ -31,17 +33,21 @@ type serve struct {
 // How often a laptop sweeps, and how long running requests have to end. On AWS a
 // schedule wakes the sweep every minute.
 const (
-	sweepEvery = 15 * time.Second
-	drainTime  = 25 * time.Second
+	sweepEvery  = 15 * time.Second
+	expireEvery = time.Hour // of objects, by their age
+	drainTime   = 25 * time.Second
 )
 
 func (c *serve) Run(ctx context.Context, e *env) (err error) {
+	if c.MaxUploadBytes <= 0 || c.InRequestBytes <= 0 {
+		return errors.New("--max-upload-bytes and --in-request-bytes must be above 0")
+	}
 	ln, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
 	defer ln.Close()
-	base := "http://" + ln.Addr().String()
+	base := baseURL(c.BaseURL, ln.Addr())
 	p, temp, done, err := c.open(ctx, e, func() string { return base })
 	if err != nil {
 		return err
@@ -89,18 +95,39 @@ func (c *serve) Run(ctx context.Context, e *env) (err error) {
 	return err
 }
 
+// baseURL is how clients reach a server that listens on addr, unless they were
+// told otherwise. No address at all ([::]) is this machine's.
+func baseURL(given string, addr net.Addr) string {
+	if given != "" {
+		return strings.TrimRight(given, "/")
+	}
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return "http://" + net.JoinHostPort("localhost", port)
+	}
+	return "http://" + addr.String()
+}
+
 // gateway serves all endpoints, and the local backend's signed URLs.
 func gateway(a *app.App, p app.Platform) http.Handler {
 	var routes []api.Route
 	for _, endpoint := range slices.Concat(app.Endpoints, dataplane.Endpoints) {
 		routes = append(routes, endpoint(a))
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/", a.Serve(routes...))
-	if l, ok := p.(*local.Platform); ok {
-		mux.Handle(l.SignedPrefix(), l.SignedURLs())
+	calls := a.Serve(routes...)
+	l, ok := p.(*local.Platform)
+	if !ok {
+		return calls
 	}
-	return mux
+	// No mux: it would answer some paths with a redirect, which the API does not.
+	signed := l.SignedURLs()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, l.SignedPrefix()) {
+			signed.ServeHTTP(w, r)
+			return
+		}
+		calls.ServeHTTP(w, r)
+	})
 }
 
 // sweepUntil sweeps until ctx ends; the channel closes when the last sweep has.
@@ -111,9 +138,9 @@ func (c *serve) sweepUntil(ctx context.Context, e *env, a *app.App, p app.Platfo
 		defer close(done)
 		tick := time.NewTicker(sweepEvery)
 		defer tick.Stop()
-		for {
+		for n := 0; ; n++ {
 			err := sweep(ctx, nil)
-			if l, ok := p.(*local.Platform); ok {
+			if l, ok := p.(*local.Platform); ok && n%int(expireEvery/sweepEvery) == 0 {
 				err = errors.Join(err, l.Sweep(ctx, e.now()))
 			}
 			if err != nil && ctx.Err() == nil {
@@ -151,14 +178,17 @@ func (c *serve) firstStart(ctx context.Context, e *env, a *app.App) (*demo, erro
 			return nil, err
 		}
 	}
+	path := filepath.Join(c.Data, "api-key")
 	for _, err := range a.Orgs().Keys(ctx, tenant.ID) {
-		return nil, err // it has a key: this is not the first start
+		if err == nil { // it has a key: this is not the first start
+			fmt.Fprintf(e.out, "the admin key of org demo is in %s\n", path)
+		}
+		return nil, err
 	}
 	secret, err := a.CreateKey(ctx, tenant.ID.String(), string(org.Admin))
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(c.Data, "api-key")
 	// If we stop here: the org has a key that nobody knows; `muster key create`
 	// makes another.
 	if err := os.WriteFile(path, []byte(secret.Reveal()+"\n"), 0o600); err != nil {
