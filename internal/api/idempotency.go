@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -110,9 +111,18 @@ func (s *server) newTry(r *http.Request, rq *request, sent []string) (*try, erro
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	name := hash(r.Method, r.URL.EscapedPath(), sent[0])
 	return &try{
-		server: s, request: hash(r.URL.RawQuery, string(body)),
+		server: s, request: hash(r.URL.RawQuery, string(withoutBoundary(body, r.Header.Get("Content-Type")))),
 		key: rq.caller.Org.Key(name, "IDEMPOTENCY", rq.caller.Key.String()),
 	}, nil
+}
+
+// withoutBoundary is a form without what clients draw anew for each try of it.
+func withoutBoundary(body []byte, contentType string) []byte {
+	_, params, err := mime.ParseMediaType(contentType)
+	if b := params["boundary"]; err == nil && b != "" {
+		return bytes.ReplaceAll(body, []byte("--"+b), []byte("--"))
+	}
+	return body
 }
 
 // hash is of the parts and of where each ends.
