@@ -1,9 +1,13 @@
 package torii
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,6 +73,14 @@ type usersCursor struct {
 	Token int64  `json:"t"`
 	Total int64  `json:"n"`
 	After string `json:"a"`
+	Of    string `json:"f"` // the filter that Total and After are of
+}
+
+// filter is the query without where it goes on.
+func (in *usersInput) filter() string {
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%q %q %q", cmp.Or(in.Status, "active"), in.Q, in.QFields)
+	return strconv.FormatUint(uint64(h.Sum32()), 36)
 }
 
 // GetAppsIDAppUsers is GET /v1.0/apps/{idApp}/users: the users of an app account
@@ -95,11 +107,11 @@ func GetAppsIDAppUsers(integrations Integrations, rosters Rosters) api.Route {
 		if err != nil {
 			return nil, unread(err, "users", app.ID.String())
 		}
-		return answer(app, page), nil
+		return in.answer(app, page), nil
 	})
 }
 
-func answer(app integration.Integration, page roster.MembersPage) *usersOutput {
+func (in *usersInput) answer(app integration.Integration, page roster.MembersPage) *usersOutput {
 	out := &usersOutput{}
 	out.Body.Users = make([]user, len(page.Members))
 	for i, m := range page.Members {
@@ -107,7 +119,7 @@ func answer(app integration.Integration, page roster.MembersPage) *usersOutput {
 	}
 	out.Body.Count, out.Body.Total = len(page.Members), page.Total
 	if n := len(page.Members); page.More && n > 0 {
-		out.Body.NextCursor = api.EncodeCursor(usersCursor{page.Version.Job, page.Version.Token, page.Total, page.Members[n-1].Email})
+		out.Body.NextCursor = api.EncodeCursor(usersCursor{page.Version.Job, page.Version.Token, page.Total, page.Members[n-1].Email, in.filter()})
 	}
 	return out
 }
@@ -143,6 +155,9 @@ func (in *usersInput) goOn(q *roster.MembersQuery) error {
 	var c usersCursor
 	if err := api.DecodeCursor(in.Cursor, &c); err != nil {
 		return err
+	}
+	if c.Of != in.filter() {
+		return invalid(api.Fault{Pointer: "query.cursor", Detail: "is of a list with another status, q or qFields: send them as they were, or begin anew without a cursor"})
 	}
 	version, err := pinned(c.Job, c.Token, c.Total >= 0 && c.After != "")
 	q.Version, q.After, q.Total = version, c.After, c.Total

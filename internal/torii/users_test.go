@@ -73,7 +73,7 @@ func TestUsersQueries(t *testing.T) {
 	}
 	usual := []roster.Field{roster.FieldEmail, roster.FieldFirstName, roster.FieldLastName}
 	id := job.NewID().String()
-	cursor := api.EncodeCursor(map[string]any{"j": id, "t": 7, "n": 42, "a": "adam@example.com"})
+	cursor := api.EncodeCursor(map[string]any{"j": id, "t": 7, "n": 42, "a": "adam@example.com", "f": ofAll})
 	for query, want := range map[string]roster.MembersQuery{
 		"":                                   {Size: 1000, Status: roster.Active, Fields: usual, Total: -1},
 		"?size=1":                            {Size: 1, Status: roster.Active, Fields: usual, Total: -1},
@@ -93,6 +93,9 @@ func TestUsersQueries(t *testing.T) {
 		}
 	}
 }
+
+// ofAll is the mark of a cursor whose list has no filter of its own.
+const ofAll = "162pn4f"
 
 func TestUsersRefuses(t *testing.T) {
 	w := newWorld(t)
@@ -114,10 +117,12 @@ func TestUsersRefuses(t *testing.T) {
 		"?sort=a&qFields=b":                {"query.qFields", "query.sort"},
 		"?cursor=x":                        nil,
 		cursor(map[string]any{"other": 1}): nil,
-		cursor(map[string]any{"j": "../../" + id, "t": 1, "n": 0, "a": "a"}): {"query.cursor"},
-		cursor(map[string]any{"j": id, "t": 0, "n": 0, "a": "a"}):            {"query.cursor"},
-		cursor(map[string]any{"j": id, "t": 1, "n": -1, "a": "a"}):           {"query.cursor"},
-		cursor(map[string]any{"j": id, "t": 1, "n": 1}):                      {"query.cursor"},
+		cursor(map[string]any{"j": "../../" + id, "t": 1, "n": 0, "a": "a", "f": ofAll}):          {"query.cursor"},
+		cursor(map[string]any{"j": id, "t": 0, "n": 0, "a": "a", "f": ofAll}):                     {"query.cursor"},
+		cursor(map[string]any{"j": id, "t": 1, "n": -1, "a": "a", "f": ofAll}):                    {"query.cursor"},
+		cursor(map[string]any{"j": id, "t": 1, "n": 1, "f": ofAll}):                               {"query.cursor"},
+		cursor(map[string]any{"j": id, "t": 1, "n": 1, "a": "a", "f": ofAll}) + "&q=other":        {"query.cursor"},
+		cursor(map[string]any{"j": id, "t": 1, "n": 1, "a": "a", "f": ofAll}) + "&status=deleted": {"query.cursor"},
 	} {
 		rec := w.call("GET", usersPath+query, "")
 		if diff := cmp.Diff(want, pointers(t, rec)); diff != "" || rec.Code != 400 {
@@ -183,7 +188,7 @@ func TestUsersCursor(t *testing.T) {
 	w.members = func(org.ID, string, roster.MembersQuery) (roster.MembersPage, error) {
 		return roster.MembersPage{}, fmt.Errorf("open: %w", roster.ErrGone)
 	}
-	cursor := api.EncodeCursor(map[string]any{"j": version.Job, "t": 3, "n": 5, "a": "user1@example.com"})
+	cursor := api.EncodeCursor(map[string]any{"j": version.Job, "t": 3, "n": 5, "a": "user1@example.com", "f": ofAll})
 	want(t, w.call("GET", usersPath+"?cursor="+escape(cursor), ""), 410,
 		`{"statusCode":410,"error":"Gone","kind":"gone","message":"the list that this cursor belongs to is no longer kept; begin again without a cursor"`+requestID)
 }
