@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -209,10 +210,12 @@ func (d *deployment) serveInvoke(w http.ResponseWriter, r *http.Request) {
 func (d *deployment) gateway(t testing.TB) http.Handler {
 	t.Helper()
 	mux := http.NewServeMux()
-	// What the template does not route, the gateway answers in its own words.
-	unrouted := func(w http.ResponseWriter, _ *http.Request) { gatewayError(w, http.StatusNotFound, "Not Found") }
-	mux.HandleFunc("/{path...}", unrouted)
-	for _, r := range readTemplate(t).routes {
+	routes := readTemplate(t).routes
+	if !slices.ContainsFunc(routes, func(r route) bool { return r.path == "$default" }) {
+		// What the template does not route, the gateway answers in its own words.
+		mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { gatewayError(w, http.StatusNotFound, "Not Found") })
+	}
+	for _, r := range routes {
 		pattern := r.method + " " + r.path
 		if r.path == "$default" {
 			pattern = "/"
