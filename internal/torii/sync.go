@@ -32,6 +32,7 @@ type Jobs interface {
 }
 
 type syncInput struct {
+	DryRun        bool `query:"dry_run" doc:"Refused when true: a sync always commits"`
 	AllowRemovals bool `query:"allow_removals" doc:"Let this one run remove more users than the integration's guard allows"`
 	Body          struct {
 		IDFile       idText `json:"idFile" doc:"The file's id, as an integer or its digits"`
@@ -57,6 +58,9 @@ func PutServicesSyncCustom(integrations Integrations, uploads Uploads, syncs Syn
 			"A file at fault is a 400 and changes nothing.",
 	}
 	return api.Handle(op, func(ctx context.Context, in *syncInput) (*syncOutput, error) {
+		if in.DryRun { // to ignore it would change what its sender wanted only to look at
+			return nil, invalid(api.Fault{Pointer: "query.dry_run", Detail: "is not offered: a sync always commits; nothing was done"})
+		}
 		target, file, err := in.resolve(ctx, integrations, uploads, now())
 		if err != nil {
 			return nil, err

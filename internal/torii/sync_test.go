@@ -116,6 +116,9 @@ func TestSyncRefusesBeforeTheLease(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { want(t, w.call("PUT", syncPath, tc.body), tc.status, tc.want) })
 	}
+	if got := pointers(t, w.call("PUT", syncPath+"?dry_run=true", syncBody(data, 2))); !cmp.Equal(got, []string{"query.dry_run"}) {
+		t.Errorf("a dry run: %v", got)
+	}
 	if got := pointers(t, w.call("PUT", syncPath, syncBody(true, `[]`))); !cmp.Equal(got, []string{"/idFile", "/idAppAccount"}) {
 		t.Errorf("both ill-formed: %v", got)
 	}
