@@ -35,6 +35,7 @@ type sorter struct {
 	cur      *arena
 	spare    *arena
 	inflight chan error // of the run being spilled; nil if none is
+	failed   error      // of any run so far
 	sizes    sizes
 }
 
@@ -163,14 +164,14 @@ func (s *sorter) spill() error {
 	return nil
 }
 
-// wait returns when no run is being spilled any more, with the error of the last.
+// wait returns when no run is being spilled any more, with the first error of
+// any, now and ever after: a run is missing, and no later call may pass over that.
 func (s *sorter) wait() error {
-	if s.inflight == nil {
-		return nil
+	if s.inflight != nil {
+		s.failed = cmp.Or(s.failed, <-s.inflight)
+		s.inflight = nil
 	}
-	err := <-s.inflight
-	s.inflight = nil
-	return err
+	return s.failed
 }
 
 // flush spills what is left. Afterwards every entry is in a run.
