@@ -1,4 +1,3 @@
-// Package health serves GET /health, which says that the process answers.
 package health
 
 import (

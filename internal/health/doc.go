@@ -1,0 +1,2 @@
+// Package health serves GET /health, which says that the process answers.
+package health
