@@ -14,6 +14,7 @@ import (
 var arrows = map[string]string{
 	"table": "", "blob": "", "roster": "", "catalog": "",
 	"org":         "table",
+	"secret":      "org",
 	"lease":       "table",
 	"garbage":     "table",
 	"rosterfile":  "roster",

@@ -1,0 +1,55 @@
+package secret
+
+import (
+	"context"
+	"errors"
+
+	"muster/internal/org"
+)
+
+var (
+	// ErrNotFound: the org has no such secret, or no such version of it. A secret of
+	// another org, one whose deletion is scheduled and one that the vault refuses to
+	// show are all this.
+	ErrNotFound = errors.New("secret: not found")
+	// ErrUnavailable: the vault did not answer, or has too much to do. The same call
+	// may succeed later.
+	ErrUnavailable = errors.New("secret: the vault is not available")
+)
+
+// MaxSize is the largest value in bytes, Secrets Manager's own limit
+// (docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html).
+const MaxSize = 65536
+
+// Ref says where a value lies.
+type Ref struct {
+	// ARN is the vault's full name of the secret, as the vault answered it and never
+	// as a person wrote it: a name can be deleted and made again by another.
+	ARN string `json:"arn"`
+	// Version is the one that counts; "" is the current one, which is how a secret
+	// that a customer brought is read.
+	Version string `json:"version,omitempty"`
+}
+
+// Vault keeps secrets. It is safe for concurrent use. Every method may fail with
+// ErrUnavailable; no error holds any part of a value.
+type Vault interface {
+	// Find looks up a secret that a customer named, by its ARN or its name, and
+	// answers its full ARN. ErrNotFound.
+	Find(ctx context.Context, o org.ID, name string) (arn string, err error)
+	// Get reads a value. ErrNotFound.
+	Get(ctx context.Context, o org.ID, ref Ref) (Value, error)
+	// Put adds a version to the secret that Muster keeps for o under name, and makes
+	// the secret if it is not there, or is about to be deleted. version is a UUID that
+	// the caller drew; the same version with the same value again changes nothing,
+	// with another value it is an error. The version is not the current one before
+	// Promote, but for a secret's first.
+	Put(ctx context.Context, o org.ID, name, version string, v Value) (Ref, error)
+	// Promote makes ref's version the current one. Again, it changes nothing.
+	// ErrNotFound.
+	Promote(ctx context.Context, o org.ID, ref Ref) error
+	// Delete lets the secret go that Muster keeps for o under name; one that is not
+	// there, or is going, is no error. It cannot reach a secret that a customer
+	// brought.
+	Delete(ctx context.Context, o org.ID, name string) error
+}
