@@ -9,6 +9,9 @@
 //
 //	emulator.S3Client(t), Bucket(t) ─► versitygw, built by go install into .cache/
 //
+//	emulator.Moto(t), SecretsManagerClient(t) ─► moto (Python), the machine's own
+//	                                      or pip's in .cache/
+//
 // Every process started here dies with the test binary, however that ends: it
 // hangs on a pipe that only the binary holds open.
 //
