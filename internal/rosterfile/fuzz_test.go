@@ -2,11 +2,15 @@ package rosterfile_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -19,7 +23,10 @@ import (
 // FuzzRead holds what is read against encoding/json, which differs from the format in
 // this: it takes invalid UTF-8, lone surrogates and a name twice, and no byte-order
 // mark. The oracle sees to these. Both allow a depth of 10,000, and an input is short
-// of every bound on sizes.
+// of every bound on sizes. Besides the values it holds that no record is lost without a
+// word: what is listed is either taken or skipped with a problem.
+//
+// testdata/fuzz has an input for each way in which data goes wrong, by name.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		`{"users":[` + one + `]}`, "\ufeff{\"users\":[" + one + `]}` + "\r\n", `{"users":[` + one + `]} x`,
@@ -45,9 +52,11 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// digest is the names that a source gives, in order; nil if it is at fault.
+// digest is what a source gives, in order, and how many records it skipped; nil if it
+// is at fault.
 func digest(t *testing.T, source roster.Source) []string {
 	var users, licenses, grants []string
+	var lost skipped
 	for batch, err := range source.Read(t.Context(), nil) {
 		if err != nil {
 			if fault := (*roster.Fault)(nil); !errors.As(err, &fault) || len(fault.Problems) == 0 || fault.Problems[0].Line < 1 || fault.Problems[0].Column < 1 {
@@ -56,16 +65,30 @@ func digest(t *testing.T, source roster.Source) []string {
 			return nil
 		}
 		for _, u := range batch.Users {
-			users = append(users, u.Email+" "+u.FirstName)
+			users = append(users, strings.Join([]string{u.Email, u.ID, u.FirstName, u.LastName, u.ExternalStatus, string('0' + rune(u.Status))}, "|"))
 		}
 		for _, l := range batch.Licenses {
-			licenses = append(licenses, l.Name)
+			price := "none"
+			if l.PricePerUser != nil {
+				price = strconv.FormatInt(*l.PricePerUser, 10)
+			}
+			licenses = append(licenses, strings.Join([]string{l.Name, strconv.FormatInt(l.Unassigned, 10), price}, "|"))
+		}
+		for _, p := range batch.Problems {
+			lost[p.Skips]++
 		}
 		for _, g := range batch.Grants {
 			grants = append(grants, g.License+" "+g.Email)
 		}
 	}
-	return slices.Concat(users, licenses, grants)
+	return slices.Concat(users, licenses, grants, lost.lines())
+}
+
+// skipped counts records by roster.Entity.
+type skipped [roster.GrantEntity + 1]int
+
+func (s skipped) lines() []string {
+	return []string{fmt.Sprintf("skipped %d %d %d", s[roster.UserEntity], s[roster.LicenseEntity], s[roster.GrantEntity])}
 }
 
 type document struct {
@@ -80,32 +103,73 @@ func oracle(data []byte) []string {
 		return nil
 	}
 	var users, licenses, grants []string
+	var lost skipped
 	for _, raw := range doc.users {
-		if m := members(raw); m != nil {
-			if email, reason := roster.Email(plain(m["email"])); reason == "" {
-				users = append(users, email+" "+plain(m["firstName"]))
-			}
+		m := members(raw)
+		email, reason := roster.Email(plain(m["email"]))
+		if reason != "" {
+			lost[roster.UserEntity]++
+			continue
 		}
+		users = append(users, strings.Join([]string{email, plain(m["id"]), plain(m["firstName"]), plain(m["lastName"]), plain(m["externalStatus"]),
+			string('0' + rune(status(m["status"])))}, "|"))
 	}
 	for _, raw := range doc.licenses {
 		m := members(raw)
-		name := strings.TrimSpace(plain(m["name"]))
-		if name == "" {
-			continue
-		}
-		licenses = append(licenses, name)
 		var holders []json.RawMessage
 		_ = json.Unmarshal(m["users"], &holders) // another type: none
+		name := strings.TrimSpace(plain(m["name"]))
+		if name == "" {
+			lost[roster.LicenseEntity]++
+			lost[roster.GrantEntity] += len(holders)
+			continue
+		}
+		licenses = append(licenses, strings.Join([]string{name, cmp.Or(whole(m["unassignedAmount"]), "0"), cmp.Or(whole(m["pricePerUser"]), "none")}, "|"))
 		for _, raw := range holders {
-			if email, reason := roster.Email(plain(members(raw)["email"])); reason == "" {
-				grants = append(grants, name+" "+email)
+			email, reason := roster.Email(plain(members(raw)["email"]))
+			if reason != "" {
+				lost[roster.GrantEntity]++
+				continue
 			}
+			grants = append(grants, name+" "+email)
 		}
 	}
 	if len(users) == 0 {
 		return nil
 	}
-	return slices.Concat(users, licenses, grants)
+	return slices.Concat(users, licenses, grants, lost.lines())
+}
+
+// status is the format's: active where none is given, Unknown where it is no word of it.
+func status(raw []byte) roster.Status {
+	switch word := strings.ToLower(strings.TrimSpace(plain(raw))); {
+	case word == "deleted":
+		return roster.Deleted
+	case word == "active", word == "" && !structured(raw):
+		return roster.Active
+	}
+	return roster.Unknown
+}
+
+// whole is a number from 0 to 2^63-1 by its value, however it is written; "" is none.
+func whole(raw []byte) string {
+	text := strings.TrimSpace(plain(raw))
+	if text == "" || !json.Valid([]byte(text)) || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
+		return ""
+	}
+	if mantissa, exponent, ok := strings.Cut(strings.ToLower(text), "e"); ok {
+		if strings.Trim(mantissa, "-0.") == "" {
+			return "0"
+		}
+		if n, err := strconv.Atoi(exponent); err != nil || n < -1e6 || n > 1e6 {
+			return "" // no input is long enough for this to be a whole number that fits
+		}
+	}
+	value, ok := new(big.Rat).SetString(text)
+	if !ok || !value.IsInt() || value.Sign() < 0 || !value.Num().IsInt64() {
+		return ""
+	}
+	return value.Num().String()
 }
 
 // topLevel sees to what encoding/json does not: a name twice.
@@ -140,7 +204,7 @@ func members(raw []byte) (m map[string]json.RawMessage) {
 
 // plain is a value as text.
 func plain(raw json.RawMessage) string {
-	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || raw[0] == 'n' {
+	if len(raw) == 0 || structured(raw) || raw[0] == 'n' {
 		return ""
 	}
 	if raw[0] != '"' {
@@ -150,6 +214,8 @@ func plain(raw json.RawMessage) string {
 	_ = json.Unmarshal(raw, &s)
 	return s
 }
+
+func structured(raw []byte) bool { return len(raw) > 0 && (raw[0] == '{' || raw[0] == '[') }
 
 // loneSurrogate looks at every string of a valid document, as escapes.
 func loneSurrogate(data []byte) bool {

@@ -33,7 +33,10 @@ func wholeNumber(text []byte) (int64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(string(significant)+"000000000000000000"[:exponent], 10, 64)
-	return n, err == nil
+	if err != nil {
+		return 0, false // out of range, ParseInt gives the nearest
+	}
+	return n, true
 }
 
 // atoi reads an exponent; one that no int64 can need is cut to one that is as hopeless.
