@@ -35,9 +35,11 @@ var arrows = map[string]string{
 
 	"local/bolt":  "table",
 	"local/disk":  "blob",
+	"local/vault": "org secret",
 	"local":       "blob job local/bolt local/disk table",
 	"aws/dynamo":  "table",
 	"aws/s3store": "blob",
+	"aws/secrets": "org secret",
 	"aws/gateway": "api",
 	"aws":         "api app aws/dynamo aws/gateway aws/s3store blob job table",
 
@@ -47,6 +49,8 @@ var arrows = map[string]string{
 	"rosterfile/rostergen": "",
 	"table/tabletest":      "table",
 	"blob/blobtest":        "blob",
+	"faulty":               "",
+	"secret/secrettest":    "faulty org secret",
 	"syncer/syncertest":    "blob garbage job lease org roster snapshot table",
 	"job/jobtest":          "job org",
 	"emulator":             "aws/dynamo",

@@ -3,6 +3,10 @@ package secret
 import (
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/google/uuid"
 
 	"muster/internal/org"
 )
@@ -10,7 +14,7 @@ import (
 var (
 	// ErrNotFound: the org has no such secret, or no such version of it. A secret of
 	// another org, one whose deletion is scheduled and one that the vault refuses to
-	// show are all this.
+	// show are all this, in the same words.
 	ErrNotFound = errors.New("secret: not found")
 	// ErrUnavailable: the vault did not answer, or has too much to do. The same call
 	// may succeed later.
@@ -32,10 +36,10 @@ type Ref struct {
 }
 
 // Vault keeps secrets. It is safe for concurrent use. Every method may fail with
-// ErrUnavailable; no error holds any part of a value.
+// ErrUnavailable, or because its context ended; no error holds any part of a value.
 type Vault interface {
 	// Find looks up a secret that a customer named, by its ARN or its name, and
-	// answers its full ARN. ErrNotFound.
+	// answers its full ARN. ErrNotFound, also for what cannot be a name.
 	Find(ctx context.Context, o org.ID, name string) (arn string, err error)
 	// Get reads a value. ErrNotFound.
 	Get(ctx context.Context, o org.ID, ref Ref) (Value, error)
@@ -43,7 +47,10 @@ type Vault interface {
 	// the secret if it is not there, or is about to be deleted. version is a UUID that
 	// the caller drew; the same version with the same value again changes nothing,
 	// with another value it is an error. The version is not the current one before
-	// Promote, but for a secret's first.
+	// Promote, but for a secret's first. CheckPut says which arguments are refused.
+	//
+	// A secret keeps its current version and the one put last. So a version that a row
+	// names is to be promoted before the next Put: one that is neither may be gone.
 	Put(ctx context.Context, o org.ID, name, version string, v Value) (Ref, error)
 	// Promote makes ref's version the current one. Again, it changes nothing.
 	// ErrNotFound.
@@ -52,4 +59,24 @@ type Vault interface {
 	// there, or is going, is no error. It cannot reach a secret that a customer
 	// brought.
 	Delete(ctx context.Context, o org.ID, name string) error
+}
+
+// names are what a secret may be called in every vault, within an org.
+var names = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+
+// CheckPut is what every vault checks before a Put: a name of 1 to 128 letters,
+// digits, _ and -, a version that is a UUID of 36 characters, and a value of 1 to
+// MaxSize bytes.
+func CheckPut(name, version string, v Value) error {
+	switch _, err := uuid.Parse(version); {
+	case !names.MatchString(name):
+		return fmt.Errorf("secret: the name %q is not one of 1 to 128 letters, digits, _ and -", name)
+	case err != nil || len(version) != 36:
+		return fmt.Errorf("secret: %s: the version %q is not a UUID", name, version)
+	case len(v.Reveal()) == 0:
+		return fmt.Errorf("secret: %s: there is no value to keep", name)
+	case len(v.Reveal()) > MaxSize:
+		return fmt.Errorf("secret: %s: the value has %d bytes, and a vault keeps %d", name, len(v.Reveal()), MaxSize)
+	}
+	return nil
 }
