@@ -20,7 +20,7 @@ var arrows = map[string]string{
 	"rosterfile":  "roster",
 	"job":         "blob lease org roster table",
 	"upload":      "blob org table",
-	"integration": "catalog job lease org table",
+	"integration": "catalog garbage job lease org table",
 	"snapshot":    "blob org roster table",
 	"syncer":      "blob garbage job lease org roster snapshot table",
 
@@ -41,7 +41,8 @@ var arrows = map[string]string{
 	"aws/s3store": "blob",
 	"aws/secrets": "org secret",
 	"aws/gateway": "api",
-	"aws":         "api app aws/dynamo aws/gateway aws/s3store blob job table",
+	"aws/emf":     "",
+	"aws":         "api app aws/dynamo aws/emf aws/gateway aws/s3store blob job table",
 
 	"cmd/muster": "api app app/dataplane aws job local openapi org rosterfile/rostergen",
 
@@ -53,6 +54,7 @@ var arrows = map[string]string{
 	"secret/secrettest":    "faulty org secret",
 	"syncer/syncertest":    "blob garbage job lease org roster snapshot table",
 	"job/jobtest":          "job org",
+	"aws/emf/emftest":      "",
 	"emulator":             "aws/dynamo",
 	"e2e":                  "",
 }

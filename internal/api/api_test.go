@@ -231,17 +231,45 @@ func TestLogLine(t *testing.T) {
 	delete(line, "request_id")
 	diff := cmp.Diff(map[string]any{
 		"level": "INFO", "msg": "request", "operation": "putThing", "method": "PUT", "path": "/things/{id}",
-		"status": 200.0, "duration_ms": 0.0, "bytes": 15.0, "org": acme.String(), "key": key.String(),
+		"status": 200.0, "duration_ms": 0.0, "bytes_in": 14.0, "bytes": 15.0, "org": acme.String(), "key": key.String(),
 	}, line)
 	if diff != "" || len(id) != 36 {
 		t.Errorf("id %q, %s", id, diff)
 	}
 
 	h = serve(putThing())
-	r := httptest.NewRequest("GET", "/secret-in-a-path", nil)
+	r := httptest.NewRequest("GET", "/nothing", nil)
 	h.ServeHTTP(httptest.NewRecorder(), r.WithContext(api.WithRequestID(r.Context(), "from-the-gateway")))
-	if s := h.log.String(); !strings.Contains(s, `"kind":"not_found"`) || !strings.Contains(s, "from-the-gateway") || strings.Contains(s, "secret-in-a-path") {
+	if s := h.log.String(); !strings.Contains(s, `"kind":"not_found"`) || !strings.Contains(s, "from-the-gateway") {
 		t.Error(s)
+	}
+}
+
+// What has no operation is logged by its words; what may be a secret is not.
+func TestLogOfWhatHasNoRoute(t *testing.T) {
+	for target, path := range map[string]string{
+		"/v1.0/service/sync/custom?token=hunter2": "/v1.0/service/sync/custom",
+		"/": "/",
+		"/v1/org/jobs/018f5c3e-8a01-7c42-a1f0-66696c65": "/v1/org/jobs/*",
+		"/v1/employees/ada@example.com/edit":            "/v1/employees/*/edit",
+		"/v1/a%2Fb/%61/A/b2":                            "/v1/*/*/*/*",
+		"//evil/../x":                                   "//evil/../x",
+		"/" + strings.Repeat("a/", 100):                 "/a/a/a/a/a/a/a/a/a/a/*",
+		"/" + strings.Repeat("a", 25):                   "/*",
+		"/v2":                                           "/*",
+		"/line%0Abreak":                                 "/*",
+	} {
+		h := serve(putThing())
+		h.call("GET", target, "")
+		var line struct{ Path string }
+		if err := json.Unmarshal(h.log.Bytes(), &line); err != nil || line.Path != path {
+			t.Errorf("%s is logged as %q, %v; want %q", target, line.Path, err, path)
+		}
+	}
+	h := serve(putThing())
+	h.call("HUNTER2", "/nothing", "")
+	if strings.Contains(h.log.String(), "HUNTER2") {
+		t.Error(h.log.String())
 	}
 }
 

@@ -51,7 +51,7 @@ func (rq *request) reply(err error) *errorBody {
 	}
 	var job *jobError
 	if errors.As(err, &job) {
-		b.JobID = job.job
+		b.JobID, rq.job = job.job, job.job
 	}
 	switch {
 	case e.kind == KindBusy:

@@ -70,6 +70,7 @@ type request struct {
 	overLimit bool // the body's limit was met
 	kind      Kind // of the error that it was answered with
 	cause     error
+	job       string // that the error's answer names
 }
 
 type contextKey struct{ name string }
@@ -211,36 +212,6 @@ func (l *limited) Read(p []byte) (int, error) {
 		l.rq.overLimit = true
 	}
 	return n, err
-}
-
-// log writes the one line of a request. Never more of it than this: headers,
-// query strings and bodies hold credentials.
-func (s *server) log(r *http.Request, rq *request, a *answer, took time.Duration) {
-	level, attrs := slog.LevelInfo, []slog.Attr{
-		slog.String("request_id", rq.id),
-		slog.String("operation", rq.op.ID),
-		slog.String("method", r.Method),
-		slog.String("path", rq.op.Path),
-		slog.Int("status", a.status),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-		slog.Int("bytes", a.body.Len()),
-	}
-	if !rq.caller.Org.IsZero() {
-		attrs = append(attrs, slog.String("org", rq.caller.Org.String()), slog.String("key", rq.caller.Key.String()))
-	}
-	if rq.replayed {
-		attrs = append(attrs, slog.Bool("replayed", true))
-	}
-	if rq.kind != "" {
-		attrs = append(attrs, slog.String("kind", string(rq.kind)))
-	}
-	if rq.cause != nil {
-		attrs = append(attrs, slog.String("error", rq.cause.Error()))
-	}
-	if a.status >= http.StatusInternalServerError {
-		level = slog.LevelError
-	}
-	s.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
 // answer holds a response back until it is whole.

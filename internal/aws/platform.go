@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -31,6 +32,7 @@ type Platform struct {
 	table   lazy[table.Table]
 	blobs   lazy[*s3store.Store]
 	starter lazy[job.Starter]
+	retries *atomic.Int64 // counts those of the table; nil: nobody asks
 }
 
 var _ app.Platform = (*Platform)(nil)
@@ -62,7 +64,7 @@ func Open(ctx context.Context) (*Platform, error) {
 
 func (p *Platform) Table() table.Table {
 	return p.table.get(func() table.Table {
-		return dynamo.New(dynamodb.NewFromConfig(p.config), os.Getenv("MUSTER_TABLE"))
+		return dynamo.New(dynamodb.NewFromConfig(p.config), os.Getenv("MUSTER_TABLE"), dynamo.WithRetryCount(p.retries))
 	})
 }
 

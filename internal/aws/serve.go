@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"muster/internal/api"
 	"muster/internal/app"
@@ -34,8 +34,9 @@ func Work(worker func(*app.App) func(context.Context, json.RawMessage) error) {
 // open makes the app, or ends the process: the runtime reports that as a failed
 // start, with what was printed.
 func open() *app.App {
-	log := lambdacontext.NewLogger()
-	a, err := newApp(log)
+	var retries atomic.Int64
+	log := newLogger(&retries)
+	a, err := newApp(log, &retries)
 	if err != nil {
 		log.ErrorContext(context.Background(), "cannot start", slog.Any("error", err))
 		os.Exit(1)
@@ -43,7 +44,7 @@ func open() *app.App {
 	return a
 }
 
-func newApp(log *slog.Logger) (*app.App, error) {
+func newApp(log *slog.Logger, retries *atomic.Int64) (*app.App, error) {
 	s, err := settings()
 	if err != nil {
 		return nil, err
@@ -52,6 +53,7 @@ func newApp(log *slog.Logger) (*app.App, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.retries = retries
 	// What a sandbox that crashed left behind would fill the disk of the next.
 	temp := filepath.Join(os.TempDir(), "muster")
 	if err := os.RemoveAll(temp); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"muster/internal/lease"
@@ -61,7 +60,7 @@ func (s *Store) cancel(ctx context.Context, o org.ID, id ID) (Job, error) {
 			return Job{}, fmt.Errorf("job: cancelling %s: %w", id, err)
 		}
 	}
-	s.Log.InfoContext(ctx, "job cancelled", slog.String("org", o.String()), slog.String("job", id.String()))
+	s.LogOutcome(ctx, j)
 	return j, nil
 }
 

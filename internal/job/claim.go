@@ -119,6 +119,7 @@ func (s *Store) queue(ctx context.Context, j Job, busy *lease.Busy) (done bool, 
 	if err != nil {
 		return false, fmt.Errorf("job: requeueing %s: %w", j.ID, err)
 	}
+	s.LogOutcome(ctx, j)
 	return true, nil
 }
 
@@ -131,9 +132,13 @@ func (s *Store) abort(ctx context.Context, j Job) error {
 	// (TestI5_TickDeliveredTwice).
 	err := s.Table.Write(ctx, w, index)
 	var c *table.Conflict
-	if err != nil && !errors.As(err, &c) {
+	switch {
+	case errors.As(err, &c):
+		return nil // the tick was delivered before
+	case err != nil:
 		return fmt.Errorf("job: recording duplicate %s: %w", j.ID, err)
 	}
+	s.LogOutcome(ctx, j)
 	return nil
 }
 

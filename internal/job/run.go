@@ -25,6 +25,9 @@ type Run struct {
 // Job is the job as this run last wrote it.
 func (r *Run) Job() Job { return r.job }
 
+// Since is when this process took the job's lease.
+func (r *Run) Since() time.Time { return r.lease.Since() }
+
 // Token orders the runs of an integration: a later one has a greater token.
 func (r *Run) Token() int64 { return r.lease.Token() }
 

@@ -129,8 +129,7 @@ func (s *Store) endAs(ctx context.Context, j Job, version string, swept *Swept, 
 		return fmt.Errorf("job: ending %s: %w", j.ID, err)
 	}
 	swept.Ended++
-	s.Log.ErrorContext(ctx, "job ended by the sweep", slog.String("org", j.Org.String()), slog.String("job", j.ID.String()),
-		slog.String("reason", string(r)), slog.String("message", message))
+	s.LogOutcome(ctx, j)
 	return nil
 }
 

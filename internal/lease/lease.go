@@ -88,6 +88,7 @@ type Lease struct {
 	k   table.Key
 	now func() time.Time
 	ttl time.Duration
+	at  time.Time // when this process took it
 
 	mu      sync.Mutex // also keeps our own renewal and our own writes from meeting
 	state   State
@@ -134,7 +135,7 @@ func acquire(ctx context.Context, t table.Table, k table.Key, now func() time.Ti
 		case err != nil:
 			return nil, cmp.Or(failed, err)
 		case owner != "" && seen.Owner == owner:
-			return &Lease{t: t, k: k, now: now, ttl: ttl, state: seen.State, version: seen.version}, nil
+			return &Lease{t: t, k: k, now: now, ttl: ttl, at: now(), state: seen.State, version: seen.version}, nil
 		case failed != nil:
 			return nil, failed
 		}
@@ -151,7 +152,7 @@ func acquire(ctx context.Context, t table.Table, k table.Key, now func() time.Ti
 		var c *table.Conflict
 		switch {
 		case err == nil:
-			return &Lease{t: t, k: k, now: now, ttl: ttl, state: state, version: w.Version}, nil
+			return &Lease{t: t, k: k, now: now, ttl: ttl, at: now(), state: state, version: w.Version}, nil
 		case errors.As(err, &c) && c.Index == len(with):
 			// The lease moved under us, perhaps by ourselves: look again.
 		case errors.As(err, &c):
@@ -170,6 +171,9 @@ func (l *Lease) Token() int64 { return l.get().Token }
 
 // Owner is the random id of this try.
 func (l *Lease) Owner() string { return l.get().Owner }
+
+// Since is when this process took or adopted it.
+func (l *Lease) Since() time.Time { return l.at }
 
 // ExpiresAt is when the lease runs out unless it is renewed.
 func (l *Lease) ExpiresAt() time.Time { return l.get().ExpiresAt }

@@ -186,23 +186,16 @@ func (s *Syncer) until(ctx context.Context) time.Time {
 }
 
 // outcome is the job as it stands when this process has done with it. A lease
-// that was lost is no error: the job says what others made of it.
+// that was lost is no error: the job goes on elsewhere, or was ended.
 func (s *Syncer) outcome(ctx context.Context, run *job.Run, err error) (job.Job, error) {
 	j := run.Job()
 	if errors.Is(err, lease.ErrLost) {
-		s.Log.WarnContext(ctx, "lease was lost; the job goes on elsewhere or was ended", slog.String("org", j.Org.String()), slog.String("job", j.ID.String()))
+		s.Log.WarnContext(ctx, "lease was lost", slog.String("org", j.Org.String()), slog.String("job", j.ID.String()))
 		return s.Jobs.Get(context.WithoutCancel(ctx), j.Org, j.ID)
 	}
 	if err != nil {
 		return j, fmt.Errorf("syncer: job %s: %w", j.ID, err)
 	}
-	users := j.Report.Counts.Users
-	s.Log.InfoContext(ctx, "job",
-		slog.String("org", j.Org.String()), slog.String("job", j.ID.String()), slog.String("integration", j.Integration),
-		slog.String("started_by", j.Input.StartedBy()), slog.String("status", string(j.Status)), slog.String("reason", string(j.Reason)),
-		slog.Int("restarts", j.Restarts), slog.Int("continuations", j.Continuations),
-		slog.Int64("received", users.Received), slog.Int64("added", users.Added), slog.Int64("changed", users.Changed),
-		slog.Int64("removed", users.Removed), slog.Int64("unchanged", users.Unchanged), slog.Int64("skipped", users.Skipped),
-		slog.Int64("duration_ms", s.Now().Sub(j.StartedAt).Milliseconds()))
+	s.Jobs.LogOutcome(ctx, j, slog.Int64("lease_ms", s.Now().Sub(run.Since()).Milliseconds()))
 	return j, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,6 +37,15 @@ func WithPatience(total, oneTry time.Duration) Option {
 	return func(t *Table) { t.retry.patience, t.retry.try = total, oneTry }
 }
 
+// WithRetryCount makes n count the tries that repeat one before; nil counts none.
+func WithRetryCount(n *atomic.Int64) Option {
+	return func(t *Table) {
+		if n != nil {
+			t.retry.count = n
+		}
+	}
+}
+
 // New is the table of that name as client reaches it. It makes no request. The
 // client's own retries are not used: only whoever sees each try can say what a
 // failed condition after a lost answer means.
@@ -44,7 +54,7 @@ func New(client *dynamodb.Client, tableName string, opts ...Option) *Table {
 		client: client,
 		name:   tableName,
 		now:    time.Now,
-		retry:  retry{patience: 5 * time.Second, try: 2 * time.Second},
+		retry:  retry{patience: 5 * time.Second, try: 2 * time.Second, count: new(atomic.Int64)},
 	}
 	for _, o := range opts {
 		o(t)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	awsretry "github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -26,6 +27,7 @@ const (
 type retry struct {
 	patience time.Duration // for all tries of a call
 	try      time.Duration // for the answer to one
+	count    *atomic.Int64 // of the tries that repeat one before
 }
 
 // do calls fn until it succeeds, fails for good, or patience ends: then the error
@@ -52,6 +54,7 @@ func (r retry) do(ctx context.Context, fn func(context.Context) error) (tries in
 			}
 			return tries, fmt.Errorf("%w: after %d tries: %w", table.ErrUnavailable, tries, err)
 		case <-time.After(rand.N(ceiling)):
+			r.count.Add(1)
 		}
 	}
 }

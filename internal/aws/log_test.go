@@ -1,0 +1,61 @@
+package aws
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/internal/aws/emf"
+	"muster/internal/aws/emf/emftest"
+)
+
+// What AWS bills is each name with each combination of its dimensions' values. The
+// sets of kinds, statuses and reasons are closed; README names the sum.
+func TestMetricsCostWhatTheReadmeSays(t *testing.T) {
+	values := map[string]int{"kind": 15, "status": 5, "status reason": 14, "": 1}
+	names := map[string]bool{}
+	billed := 0
+	for _, d := range Metrics {
+		by := strings.Join(d.Dimensions, " ")
+		if values[by] == 0 {
+			t.Errorf("%s has the dimensions %q: how many values have they?", d.Message, by)
+		}
+		for _, m := range append([]emf.Metric{{Name: d.Lines}}, d.Metrics...) {
+			if m.Name != "" && !names[by+" "+m.Name] {
+				names[by+" "+m.Name] = true
+				billed += values[by]
+			}
+		}
+	}
+	if billed != 47 {
+		t.Errorf("%d metrics may be billed, README says 47", billed)
+	}
+}
+
+// A try that was repeated is counted on the next line that ends a piece of work,
+// once, and its metric is one.
+func TestRetriesOnTheLine(t *testing.T) {
+	var out bytes.Buffer
+	var retries atomic.Int64
+	log := slog.New(&counting{emf.Handler(slog.NewJSONHandler(&out, nil), Namespace, Metrics), &retries})
+	retries.Store(3)
+	for _, message := range []string{"lease was not renewed", "request", "request"} {
+		log.WarnContext(context.Background(), message)
+	}
+	var got [][]string
+	for line := range bytes.Lines(out.Bytes()) {
+		names, err := emftest.Check(line)
+		if err != nil {
+			t.Errorf("%v: %s", err, line)
+		}
+		got = append(got, names)
+	}
+	if diff := cmp.Diff([][]string{nil, {tableRetries}, nil}, got); diff != "" || !strings.Contains(out.String(), `"table_retries":3`) {
+		t.Errorf("%s%s", diff, &out)
+	}
+}
