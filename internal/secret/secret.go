@@ -49,8 +49,9 @@ type Vault interface {
 	// with another value it is an error. The version is not the current one before
 	// Promote, but for a secret's first. CheckPut says which arguments are refused.
 	//
-	// A secret keeps its current version and the one put last. So a version that a row
-	// names is to be promoted before the next Put: one that is neither may be gone.
+	// A secret keeps its current version, the one that was current before it, and the
+	// one put last; any other may be gone. So the version that a row names is to be
+	// promoted before the next Put.
 	Put(ctx context.Context, o org.ID, name, version string, v Value) (Ref, error)
 	// Promote makes ref's version the current one. Again, it changes nothing.
 	// ErrNotFound.

@@ -106,10 +106,11 @@ func testRotations(s suite) {
 	value := canary()
 	row := s.put(name, value)
 	for range 5 {
-		s.promote(row)
 		next := canary()
 		put := s.put(name, next)
 		s.wantValue(row, value) // while the row does not name the new one
+		s.promote(put)
+		s.wantValue(row, value) // for who has just read the row as it was
 		s.wantValue(put, next)
 		row, value = put, next
 	}
@@ -223,7 +224,7 @@ func testTags(s suite) {
 			s.wantNoValue(asker, secret.Ref{ARN: arn})
 		}
 		if s.Failed() {
-			s.Fatalf("with %s", what)
+			s.Fatalf("of a secret with %s", what)
 		}
 	}
 }
