@@ -65,6 +65,11 @@ func (b *Builder) Problems() ([]roster.Problem, map[roster.Reason]int64) {
 	return b.problems.List, b.problems.Counts
 }
 
+// Watch has each told of every problem, also beyond the first 10,000: of those of
+// Add at once, of those that only Finish finds at its end, in the order of the
+// source. Call it before the first Add.
+func (b *Builder) Watch(each func(roster.Problem)) { b.problems.each = each }
+
 // Add takes a batch and copies what it keeps of it.
 func (b *Builder) Add(ctx context.Context, batch roster.Batch) error {
 	if err := ctx.Err(); err != nil {

@@ -31,6 +31,8 @@ type Options struct {
 	// PurgeOnly: nothing was read, and nothing is concluded from that. Every row
 	// stays as it is, but those whose retention is over.
 	PurgeOnly bool
+	// CountOnly: nothing is to be kept. Next says what it would say, and has no file.
+	CountOnly bool
 }
 
 // NoMappings is the AppliedUpTo of an integration without targets.
@@ -68,8 +70,8 @@ func (n *Next) Key() string { return n.ref.Key }
 // Put stores the snapshot; the Ref is what Pointer wants. Putting it again is
 // harmless.
 func (n *Next) Put(ctx context.Context) (Ref, error) {
-	if !n.Changed {
-		return Ref{}, errors.New("snapshot: nothing changed, so there is nothing to put")
+	if n.path == "" {
+		return Ref{}, errors.New("snapshot: nothing changed, or it was only counted, so there is nothing to put")
 	}
 	f, err := os.Open(n.path)
 	if err != nil {
@@ -128,15 +130,21 @@ func (m *merger) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer m.ids.close()
-	f, err := os.CreateTemp(m.b.dir, "next-*.parquet")
+	if m.b.problems.each != nil {
+		if m.later, err = newLater(m.b.dir, m.b.sizes); err != nil {
+			return err
+		}
+		defer m.later.sorter.close()
+		m.duplicates.each, m.unmatched.each, m.sharedIDs.each = m.later.add, m.later.add, m.later.add
+	}
+	f, w, err := m.create()
 	if err != nil {
-		return fmt.Errorf("make the file: %w", err)
+		return err
 	}
 	defer func() { _ = f.Close() }()
 
 	m.out = newConveyor[outBatch](3)
 	news, olds := newConveyor[newBatch](3), newConveyor[oldBatch](3)
-	w := newFileWriter(f, m.b.sizes.groupRows)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.readNew(gctx, news) })
 	g.Go(func() error {
@@ -154,7 +162,25 @@ func (m *merger) run(ctx context.Context) (err error) {
 	if err := m.shared(ctx); err != nil {
 		return err
 	}
+	if m.later != nil {
+		if err := m.later.tell(ctx, m.b.problems.each); err != nil {
+			return err
+		}
+	}
 	return m.conclude(f, w)
+}
+
+// create makes the file that the next snapshot is written to; none of either where
+// it is only counted.
+func (m *merger) create() (*os.File, *fileWriter, error) {
+	if m.opts.CountOnly {
+		return nil, nil, nil
+	}
+	f, err := os.CreateTemp(m.b.dir, "next-*.parquet")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the file: %w", err)
+	}
+	return f, newFileWriter(f, m.b.sizes.groupRows), nil
 }
 
 func writeBatches(ctx context.Context, from *conveyor[outBatch], w *fileWriter) error {
@@ -188,7 +214,10 @@ func (m *merger) conclude(f *os.File, w *fileWriter) error {
 	if m.oldest != 0 {
 		n.PurgeDue = time.UnixMilli(m.oldest).UTC().Add(m.opts.Retention)
 	}
-	if !n.Changed {
+	switch {
+	case w == nil:
+		return nil
+	case !n.Changed:
 		return os.Remove(f.Name())
 	}
 	n.path = f.Name()

@@ -30,6 +30,7 @@ type merger struct {
 
 	duplicates, unmatched, sharedIDs problems
 	twice                            [3]int64 // duplicates by kind
+	later                            *later   // nil: nobody watches
 
 	out     *conveyor[outBatch]
 	batch   *outBatch

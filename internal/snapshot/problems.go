@@ -1,8 +1,11 @@
 package snapshot
 
 import (
+	"context"
+	"encoding/binary"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"muster/internal/roster"
@@ -19,6 +22,8 @@ const (
 type problems struct {
 	List   []roster.Problem        `json:"list"`
 	Counts map[roster.Reason]int64 `json:"counts"`
+
+	each func(roster.Problem) // told of all of them; nil: nobody
 }
 
 func (p *problems) add(pr roster.Problem) {
@@ -26,9 +31,16 @@ func (p *problems) add(pr roster.Problem) {
 		p.Counts = make(map[roster.Reason]int64)
 	}
 	p.Counts[pr.Reason]++
-	if len(p.List) < maxProblems {
-		pr.Pointer, pr.Detail, pr.Skips = cut(pr.Pointer), cut(pr.Detail), roster.NoEntity
+	keep := len(p.List) < maxProblems
+	if !keep && p.each == nil {
+		return
+	}
+	pr.Pointer, pr.Detail, pr.Skips = cut(pr.Pointer), cut(pr.Detail), roster.NoEntity
+	if keep {
 		p.List = append(p.List, pr)
+	}
+	if p.each != nil {
+		p.each(pr)
 	}
 }
 
@@ -42,6 +54,50 @@ func (p *problems) append(q problems) {
 	}
 	room := min(maxProblems-len(p.List), len(q.List))
 	p.List = append(p.List, q.List[:room]...)
+}
+
+// later keeps what only the merge finds until all of it is found: its stages meet
+// problems at the same time and by key, and who reads them wants them as they
+// stand in the source. Its memory does not depend on how many there are.
+type later struct {
+	mu     sync.Mutex
+	sorter *sorter
+	err    error // of the first add that failed
+}
+
+func newLater(dir string, sz sizes) (*later, error) {
+	s, err := newSorter(dir, "problems", sz)
+	return &later{sorter: s}, err
+}
+
+func (l *later) add(p roster.Problem) {
+	at := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(p.Line)), uint64(p.Column))
+	e := entry{email: at, license: []byte(p.Reason), place: roster.Place{Line: p.Line, Column: p.Column}}
+	e.fields = appendString(appendString(nil, p.Pointer), p.Detail)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.err = l.sorter.add(&e)
+	}
+}
+
+// tell gives all that was added, by place.
+func (l *later) tell(ctx context.Context, each func(roster.Problem)) error {
+	if l.err != nil {
+		return l.err
+	}
+	return l.sorter.merge(ctx, func(_ *entry, raw []byte) error {
+		var e entry
+		if err := e.decode(raw); err != nil {
+			return err
+		}
+		r := fieldReader{b: e.fields}
+		p := roster.Problem{Reason: roster.Reason(e.license), Pointer: string(r.bytes()), Line: e.place.Line, Column: e.place.Column, Detail: string(r.bytes())}
+		if r.err == nil {
+			each(p)
+		}
+		return r.err
+	})
 }
 
 // cut copies at most maxText bytes of s, never half a character. A copy, since a

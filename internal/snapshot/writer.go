@@ -134,7 +134,7 @@ func (b *outBatch) user(u *userFields) {
 	}
 }
 
-// fileWriter writes batches as row groups of a bounded size.
+// fileWriter writes batches as row groups of a bounded size. A nil one writes none.
 type fileWriter struct {
 	w     *parquet.GenericWriter[any]
 	cols  []*parquet.ColumnWriter
@@ -161,7 +161,7 @@ func newFileWriter(to io.Writer, groupRows int) *fileWriter {
 }
 
 func (f *fileWriter) write(b *outBatch) error {
-	if b.rows == 0 {
+	if f == nil || b.rows == 0 {
 		return nil
 	}
 	for i, col := range f.cols {

@@ -78,19 +78,19 @@ func (p *Pass) wrote(ctx context.Context, err error, w table.Write) bool {
 	return err == nil && row.Version == w.Version
 }
 
-// pass reads a target's mark.
-func (w *worker) pass(ctx context.Context, t Target) (*Pass, error) {
-	j := w.run.Job()
-	p := &Pass{run: w.run, table: w.Table, key: markKey(j.Org, j.Integration, t.Mapping()), cond: table.Absent}
-	row, err := w.Table.Get(ctx, p.key)
+// mark reads a target's mark, and what holds of its row as long as it is that.
+func (s *Syncer) mark(ctx context.Context, j job.Job, t Target) (m mark, cond table.Cond, err error) {
+	row, err := s.Table.Get(ctx, markKey(j.Org, j.Integration, t.Mapping()))
 	if errors.Is(err, table.ErrNotFound) {
-		return p, nil
+		return m, table.Absent, nil
+	}
+	if err == nil {
+		err = row.Decode(&m)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("syncer: mark of mapping %s: %w", t.Mapping(), err)
+		return m, cond, fmt.Errorf("syncer: mark of mapping %s: %w", t.Mapping(), err)
 	}
-	p.cond = table.Version(row.Version)
-	return p, row.Decode(&p.mark)
+	return m, table.Version(row.Version), nil
 }
 
 // apply brings every target up to the latest snapshot.
@@ -110,10 +110,12 @@ func (w *worker) apply(ctx context.Context, targets []Target) error {
 }
 
 func (w *worker) applyTo(ctx context.Context, t Target, last *snapshot.Reader) error {
-	p, err := w.pass(ctx, t)
+	j := w.run.Job()
+	m, cond, err := w.mark(ctx, j, t)
 	if err != nil {
 		return err
 	}
+	p := &Pass{run: w.run, table: w.Table, key: markKey(j.Org, j.Integration, t.Mapping()), mark: m, cond: cond}
 	revision := last.Ref().Revision
 	if p.mark.Applied >= revision {
 		return nil
@@ -129,14 +131,14 @@ func (w *worker) applyTo(ctx context.Context, t Target, last *snapshot.Reader) e
 
 // appliedUpTo is the revision that every target has: rows removed up to it may
 // be purged.
-func (w *worker) appliedUpTo(ctx context.Context, targets []Target) (int64, error) {
+func (s *Syncer) appliedUpTo(ctx context.Context, j job.Job, targets []Target) (int64, error) {
 	least := int64(snapshot.NoMappings)
 	for _, t := range targets {
-		p, err := w.pass(ctx, t)
+		m, _, err := s.mark(ctx, j, t)
 		if err != nil {
 			return 0, err
 		}
-		least = min(least, p.mark.Applied)
+		least = min(least, m.Applied)
 	}
 	return least, nil
 }

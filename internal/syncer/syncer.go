@@ -88,10 +88,7 @@ const (
 // passes is followed by another. *lease.Busy: another job has the
 // integration.
 func (s *Syncer) SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error) {
-	until := s.Now().Add(s.RequestTime)
-	if end, ok := ctx.Deadline(); ok && end.Add(-endOfRequest).Before(until) {
-		until = end.Add(-endOfRequest)
-	}
+	until := s.requestEnds(ctx)
 	ctx = context.WithoutCancel(ctx)
 	if id != (job.ID{}) {
 		j, err := s.Jobs.Get(ctx, o, id)
@@ -116,6 +113,15 @@ func (s *Syncer) SyncFile(ctx context.Context, o org.ID, integration string, id 
 		return s.outcome(ctx, run, err)
 	}
 	return s.work(ctx, run, until, false)
+}
+
+// requestEnds is when a request must be done with the reading and merging.
+func (s *Syncer) requestEnds(ctx context.Context) time.Time {
+	until := s.Now().Add(s.RequestTime)
+	if end, ok := ctx.Deadline(); ok && end.Add(-endOfRequest).Before(until) {
+		until = end.Add(-endOfRequest)
+	}
+	return until
 }
 
 // worthAnother reports whether the same request may end otherwise than j did: it

@@ -39,15 +39,10 @@ var errYield = errors.New("syncer: time to hand over")
 
 // worker is one process's part of one job.
 type worker struct {
-	*Syncer
+	intake
 	run        *job.Run
 	checkpoint bool            // a worker may go on from where we stop
 	asked      <-chan struct{} // closed when it is time to stop
-	builder    *snapshot.Builder
-	cursor     []byte // of the last batch that was added
-	complete   bool   // the read is
-	merged     bool   // the counts are of the whole
-	report     job.Report
 }
 
 // checkpointFormat is raised when a checkpoint of an older program is not to be
@@ -70,15 +65,8 @@ func (s *Syncer) work(ctx context.Context, run *job.Run, until time.Time, checkp
 	defer stop()
 	asked, soft, cancel := s.budget(ctx, until, checkpoint)
 	defer cancel()
-	w := &worker{Syncer: s, run: run, checkpoint: checkpoint, asked: asked, report: run.Job().Report}
-	defer func() {
-		if w.builder == nil {
-			return
-		}
-		if err := w.builder.Close(); err != nil {
-			s.Log.WarnContext(ctx, "scratch files are left", slog.Any("error", err))
-		}
-	}()
+	w := &worker{intake: intake{Syncer: s, report: run.Job().Report}, run: run, checkpoint: checkpoint, asked: asked}
+	defer w.close(ctx)
 	err := w.do(ctx, soft)
 	switch {
 	case err == nil:
@@ -163,7 +151,7 @@ func (w *worker) load(ctx, soft context.Context, targets []Target) error {
 		return interrupted(soft, err)
 	}
 	if !w.complete {
-		if err := w.read(soft); err != nil {
+		if err := w.readFor(soft, w.run.Job(), w.timeToStop); err != nil {
 			return interrupted(soft, err)
 		}
 	}
@@ -194,39 +182,11 @@ func (w *worker) begin(ctx context.Context) (err error) {
 	return err
 }
 
-// read adds all that the source yields.
-func (w *worker) read(ctx context.Context) error {
-	source, err := w.Integrations.Source(ctx, w.run.Job())
-	if err != nil {
-		return &sourceError{err}
-	}
-	began, sorting := w.Now(), time.Duration(0)
-	defer func() {
-		w.report.Timings.Sort += sorting.Milliseconds()
-		w.report.Timings.Read += w.since(began) - sorting.Milliseconds()
-	}()
-	for batch, err := range source.Read(ctx, w.cursor) {
-		if err != nil {
-			return &sourceError{err}
-		}
-		added := w.Now()
-		if err := w.builder.Add(ctx, batch); err != nil {
-			return err
-		}
-		sorting += w.Now().Sub(added)
-		w.cursor = batch.Cursor
-		if w.checkpoint && batch.Cursor != nil && w.timeToStop() {
-			return errYield
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return err // a source that stopped without a word is not complete
-	}
-	w.complete = true
-	return nil
-}
-
+// timeToStop: the next worker is to go on from here.
 func (w *worker) timeToStop() bool {
+	if !w.checkpoint {
+		return false
+	}
 	select {
 	case <-w.asked:
 		return true
@@ -238,41 +198,19 @@ func (w *worker) timeToStop() bool {
 // commit merges with the last snapshot and makes the next one visible.
 func (w *worker) commit(ctx, soft context.Context, targets []Target) error {
 	j := w.run.Job()
-	settings, err := w.Integrations.SyncSettings(ctx, j.Org, j.Integration)
-	if err != nil {
-		return err
-	}
-	applied, err := w.appliedUpTo(ctx, targets)
-	if err != nil {
-		return err
-	}
-	last, err := w.Snapshots.Latest(ctx, j.Org, j.Integration)
+	last, next, err := w.merge(ctx, soft, j, targets, snapshot.Options{Job: j.ID.String(), Revision: w.run.Token()})
 	if err != nil {
 		return err
 	}
 	defer last.Close()
-	began := w.Now()
-	next, err := w.builder.Finish(soft, last, snapshot.Options{
-		Job: j.ID.String(), Revision: w.run.Token(), At: w.Now().UTC(), Retention: settings.Retention, AppliedUpTo: applied,
-		PurgeOnly: j.Input.Kind == job.InputRetention,
-	})
-	w.report.Timings.Merge += w.since(began)
-	if err != nil {
-		return interrupted(soft, err)
-	}
-	w.merged = true
 	ctx, cancel := context.WithTimeout(ctx, w.commitTime())
 	defer cancel()
-	w.report.Counts, w.report.WouldRemove, w.report.Live = next.Counts, next.WouldRemove, next.Live
-	w.problems(next.Problems, next.ProblemCounts)
-	began = w.Now()
+	began := w.Now()
 	if err := w.putProblems(ctx, next.Problems); err != nil {
 		return err
 	}
-	if !j.Input.AllowRemovals {
-		if err := settings.Guard.judge(next); err != nil {
-			return err
-		}
+	if err := w.judge(j, next); err != nil {
+		return err
 	}
 	ws, err := w.putSnapshot(ctx, last, next)
 	if err != nil {
@@ -333,12 +271,6 @@ func (w *worker) nextPurge(next *snapshot.Next) []table.Write {
 	return []table.Write{enter}
 }
 
-// problems notes what was wrong, the first few in words.
-func (w *worker) problems(list []roster.Problem, counts map[roster.Reason]int64) {
-	w.report.ProblemCounts = counts
-	w.report.Problems = list[:min(len(list), job.ReportProblems)]
-}
-
 // putProblems puts the problems where the job's row will point.
 func (w *worker) putProblems(ctx context.Context, problems []roster.Problem) error {
 	if len(problems) == 0 {
@@ -387,21 +319,6 @@ func (w *worker) park(ctx context.Context) error {
 	return w.run.Park(ctx, cp, job.Report{})
 }
 
-// judge is the removal guard, and what it would be absurd to ask it about: that
-// nobody at all is left says more of the source than of the people, however few.
-func (g Guard) judge(next *snapshot.Next) error {
-	const lift = "nothing was changed. If that is right, run it again with allow_removals=true"
-	switch {
-	case next.WouldRemove == 0:
-		return nil
-	case next.Counts.Users.Valid == 0:
-		return &stop{job.TooManyRemovals, fmt.Sprintf("the source lists nobody, which would remove all of %d users; %s", next.WouldRemove, lift)}
-	case g.Stops(next.WouldRemove, next.Live):
-		return &stop{job.TooManyRemovals, fmt.Sprintf("the run would remove %d of %d users; %s", next.WouldRemove, next.Live, lift)}
-	}
-	return nil
-}
-
 // sourceError is an error of the source: its input is at fault, or it did not
 // come to its end.
 type sourceError struct{ error }
@@ -425,35 +342,11 @@ func (w *worker) fail(ctx context.Context, err error) error {
 		w.Log.ErrorContext(ctx, "job failed", slog.String("job", w.run.Job().ID.String()), slog.Any("error", err))
 	}
 	if w.builder != nil && !w.merged && w.run.Job().CommittedAt.IsZero() {
-		w.reportRead(ctx, err)
+		if err := w.putProblems(ctx, w.unmerged(err)); err != nil {
+			w.Log.WarnContext(ctx, "problems were not kept", slog.String("job", w.run.Job().ID.String()), slog.Any("error", err))
+		}
 	}
 	return w.run.Close(ctx, job.Failed, reason, message, w.report)
-}
-
-// reportRead reports a read that came to no merge: what was received until then,
-// and its problems behind what ended it.
-func (w *worker) reportRead(ctx context.Context, err error) {
-	c := w.builder.Counts()
-	for _, n := range []*roster.Count{&c.Users, &c.Licenses, &c.Grants} {
-		n.Valid = n.Received - n.Skipped
-	}
-	w.report.Counts = c
-	list, counts := w.builder.Problems()
-	var fault *roster.Fault
-	if errors.As(err, &fault) {
-		var all []roster.Problem
-		for _, p := range fault.Problems {
-			if p.Reason == "" { // the fault of the file as a whole; the others are counted
-				p.Reason = roster.FileInvalid
-				all = append(all, p)
-			}
-		}
-		list = append(all, list...)
-	}
-	w.problems(list, counts)
-	if err := w.putProblems(ctx, list); err != nil {
-		w.Log.WarnContext(ctx, "problems were not kept", slog.String("job", w.run.Job().ID.String()), slog.Any("error", err))
-	}
 }
 
 // reasonOf says what an error means for the job, in words for whoever started it.
@@ -481,5 +374,3 @@ func reasonOf(err error, committed bool) (job.Reason, string) {
 	}
 	return job.SourceFailed, "the source failed before all of it was read; nothing was changed"
 }
-
-func (w *worker) since(t time.Time) int64 { return w.Now().Sub(t).Milliseconds() }
