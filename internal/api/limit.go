@@ -49,8 +49,11 @@ func (s *server) count(ctx context.Context, rq *request) error {
 	if used <= w.limit {
 		return nil
 	}
-	return RateLimited(fmt.Sprintf("this key has used its %d calls of this operation in this minute; try again after the seconds in Retry-After", w.limit),
-		w.ends.Sub(now))
+	return rq.op.overLimit(w.ends.Sub(now))
+}
+
+func (op Op) overLimit(wait time.Duration) *Error {
+	return RateLimited(fmt.Sprintf("this key has used its %d calls of this operation in this minute; try again after the seconds in Retry-After", op.PerMinute), wait)
 }
 
 // limitKey is the counter of one key, operation and minute. Keys lie in

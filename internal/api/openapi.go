@@ -14,8 +14,12 @@ type Info struct {
 	Title       string
 	Version     string
 	Description string
-	Server      string // base address; "" is where the document was read from
+	Server      string // base address; may be relative to where the document was read
+	Tags        []Tag  // in the order in which they are shown
 }
+
+// Tag says what the operations of one tag are for.
+type Tag struct{ Name, Description string }
 
 const securityScheme = "key"
 
@@ -30,14 +34,18 @@ func (i Info) document() *huma.OpenAPI {
 	if i.Server != "" {
 		doc.Servers = []*huma.Server{{URL: i.Server}}
 	}
+	for _, tag := range i.Tags {
+		doc.Tags = append(doc.Tags, &huma.Tag{Name: tag.Name, Description: tag.Description})
+	}
 	return doc
 }
 
-// OpenAPI is the document of the routes, OpenAPI 3.1 as indented JSON. Equal
-// routes give equal bytes.
+// OpenAPI is the document of the routes, OpenAPI 3.1 as indented JSON, with an
+// example of each body and of the errors. Equal routes give equal bytes.
 func OpenAPI(info Info, routes ...Route) ([]byte, error) {
 	h := newHuma(http.NewServeMux(), info)
 	for _, r := range routes {
+		h.OpenAPI().OnAddOperation = []huma.AddOpFunc{func(doc *huma.OpenAPI, o *huma.Operation) { exemplify(doc, r.Op, o) }}
 		r.register(h, r.Op.operation())
 	}
 	b, err := json.Marshal(h.OpenAPI())

@@ -20,10 +20,10 @@ const (
 // operation's input. Brackets may be percent-encoded. first goes on after a
 // cursor, last goes back before one; to mix them is 400.
 type Page struct {
-	First  int    `query:"pagination[first]" minimum:"1" maximum:"1000" doc:"Rows at most, 100 if neither this nor last is given"`
-	After  string `query:"pagination[after]" doc:"Go on after this cursor"`
-	Last   int    `query:"pagination[last]" minimum:"1" maximum:"1000" doc:"Rows at most, counted from the end"`
-	Before string `query:"pagination[before]" doc:"Go back before this cursor"`
+	First  int    `query:"pagination[first]" minimum:"1" maximum:"1000" doc:"Rows at most, 100 if neither this nor last is given" example:"50"`
+	After  string `query:"pagination[after]" doc:"Go on after this cursor" example:"eyJpZCI6IjAxOGY1YzNlIn0"`
+	Last   int    `query:"pagination[last]" minimum:"1" maximum:"1000" doc:"Rows at most, counted from the end" example:"50"`
+	Before string `query:"pagination[before]" doc:"Go back before this cursor" example:"eyJpZCI6IjAxOGY1YzNlIn0"`
 }
 
 // Resolve is called by huma after the request was read.
@@ -53,8 +53,8 @@ func (p *Page) Cursor() string { return p.After + p.Before }
 
 // PageInfo is the member pagination of a list's answer.
 type PageInfo struct {
-	StartCursor     *string `json:"start_cursor"`
-	EndCursor       *string `json:"end_cursor"`
+	StartCursor     *string `json:"start_cursor" example:"eyJpZCI6IjAxOGY1YzNlIn0"`
+	EndCursor       *string `json:"end_cursor" example:"eyJpZCI6IjAxOGY1YzNlIn0"`
 	HasNextPage     bool    `json:"has_next_page"`
 	HasPreviousPage bool    `json:"has_previous_page"`
 }

@@ -129,7 +129,7 @@ func (op Op) operation() huma.Operation {
 	}
 	if op.keyed() {
 		o.Parameters = []*huma.Param{{
-			Name: idempotencyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(255)},
+			Name: idempotencyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(255), Examples: []any{exampleID}},
 			Description: "Names what is asked for: sent again with the same key within 24 hours, the request is not done again and the answer is the same. Draw one for each thing to do",
 		}}
 	}

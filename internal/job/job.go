@@ -78,11 +78,11 @@ func (in Input) StartedBy() string {
 
 // Timings are how long each stage took, in milliseconds.
 type Timings struct {
-	Read   int64 `json:"read"`
-	Sort   int64 `json:"sort"`
-	Merge  int64 `json:"merge"`
-	Commit int64 `json:"commit"`
-	Apply  int64 `json:"apply"`
+	Read   int64 `json:"read" example:"410"`
+	Sort   int64 `json:"sort" example:"230"`
+	Merge  int64 `json:"merge" example:"120"`
+	Commit int64 `json:"commit" example:"35"`
+	Apply  int64 `json:"apply" example:"0"`
 }
 
 // Report is what a run has to say of itself.

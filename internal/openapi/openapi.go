@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -21,6 +22,24 @@ func Info() api.Info {
 		Description: "Keeps the people data of a company's systems in one place: holds each customer's connections, takes their users and licences, " +
 			"runs one sync at a time, and says afterwards what became of every record.\n\n" +
 			"An operation with x-rate-limit-per-minute takes so many calls of a key in each minute, then answers 429 with Retry-After.",
+		Server: "/", // where the document was read; clients that need a whole address here have a setting for it
+		Tags:   tags(),
+	}
+}
+
+// tags are the contracts' own where they have them: clients make commands of these.
+func tags() []api.Tag {
+	return []api.Tag{
+		{Name: "Organizations", Description: "Whose key it is"},
+		{Name: "Files", Description: "Files of users and licences, sent by a customer: uploaded, registered, read back"},
+		{Name: "Integrations", Description: "Syncs of an uploaded file"},
+		{Name: "Apps", Description: "The integrations that take files, and what their licences cost"},
+		{Name: "Applications Users", Description: "The users that the last sync of an app listed"},
+		{Name: "Systems", Description: "The catalogue: kinds of third-party systems"},
+		{Name: "System integrations", Description: "Systems installed in an organisation"},
+		{Name: "Jobs", Description: "Runs of syncs, and what became of every record"},
+		{Name: "Health", Description: "Whether it answers"},
+		{Name: "Documentation", Description: "How to call it"},
 	}
 }
 
@@ -38,7 +57,11 @@ type body json.RawMessage
 func (b body) MarshalJSON() ([]byte, error) { return b, nil }
 
 func (body) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeObject, Description: "An OpenAPI 3.1 document", AdditionalProperties: true}
+	return &huma.Schema{Type: huma.TypeObject, Description: "An OpenAPI document", AdditionalProperties: true}
+}
+
+type input struct {
+	Version string `query:"version" enum:"3.1,2.0" default:"3.1" doc:"2.0 is the same as a Swagger document, for clients that read no other"`
 }
 
 // Get is GET /openapi.json: the document, to anybody.
@@ -47,7 +70,14 @@ func Get() api.Route {
 		ID: "getOpenapi", Method: "GET", Path: "/openapi.json", Tag: "Documentation", Public: true,
 		Summary: "This document",
 	}
-	return api.Handle(op, func(context.Context, *struct{}) (*output, error) {
-		return &output{CacheControl: "public, max-age=300", Body: document}, nil
+	swagger := sync.OnceValues(Swagger)
+	return api.Handle(op, func(_ context.Context, in *input) (_ *output, err error) {
+		doc := document
+		if in.Version == "2.0" {
+			if doc, err = swagger(); err != nil {
+				return nil, err
+			}
+		}
+		return &output{CacheControl: "public, max-age=300", Body: doc}, nil
 	})
 }

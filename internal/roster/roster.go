@@ -112,14 +112,14 @@ type Problem struct {
 // Duplicates, and Valid = Added + Changed + Unchanged; Removed were live before
 // and are no longer listed. Who comes back after a removal is Changed.
 type Count struct {
-	Received   int64 `json:"received"`
-	Valid      int64 `json:"valid"`
-	Skipped    int64 `json:"skipped"`
-	Duplicates int64 `json:"duplicates"`
-	Added      int64 `json:"added"`
-	Changed    int64 `json:"changed"`
-	Removed    int64 `json:"removed"`
-	Unchanged  int64 `json:"unchanged"`
+	Received   int64 `json:"received" example:"120"`
+	Valid      int64 `json:"valid" example:"117"`
+	Skipped    int64 `json:"skipped" example:"2"`
+	Duplicates int64 `json:"duplicates" example:"1"`
+	Added      int64 `json:"added" example:"5"`
+	Changed    int64 `json:"changed" example:"12"`
+	Removed    int64 `json:"removed" example:"3"`
+	Unchanged  int64 `json:"unchanged" example:"100"`
 }
 
 // Counts are the counts of a whole read, by kind.

@@ -26,11 +26,11 @@ type Apps interface {
 }
 
 type appsInput struct {
-	Fields          string `query:"fields" doc:"Comma-separated: the fields wanted beside id; all that are known if left out"`
+	Fields          string `query:"fields" doc:"Comma-separated: the fields wanted beside id; all that are known if left out" example:"name,description"`
 	IncludeLicenses bool   `query:"includeLicenses" doc:"With the licences of each app; a page then has at most 10 apps"`
-	Q               string `query:"q" doc:"Only apps with this text in their name or description, in any case"`
+	Q               string `query:"q" doc:"Only apps with this text in their name or description, in any case" example:"intra"`
 	Size            int    `query:"size" minimum:"1" maximum:"1000" default:"1000" doc:"Apps at most"`
-	Cursor          string `query:"cursor" doc:"The nextCursor of the answer before; send the other parameters as they were"`
+	Cursor          string `query:"cursor" doc:"The nextCursor of the answer before; send the other parameters as they were" example:"eyJhIjoiYWRhQGV4YW1wbGUuY29tIn0="`
 	Sort            string `query:"sort" doc:"Is not supported"`
 	Filters         string `query:"filters" doc:"Is not supported"`
 	Aggs            string `query:"aggs" doc:"Is not supported"`
@@ -39,9 +39,9 @@ type appsInput struct {
 type appsOutput struct {
 	Body struct {
 		Apps       []app  `json:"apps"` // the first array of the answer, and the only one at its top: clients look for that
-		Count      int    `json:"count" doc:"Apps in this answer"`
-		Total      int64  `json:"total" doc:"Apps that fit q, on all pages"`
-		NextCursor string `json:"nextCursor,omitempty" doc:"Absent on the last page"`
+		Count      int    `json:"count" doc:"Apps in this answer" example:"1"`
+		Total      int64  `json:"total" doc:"Apps that fit q, on all pages" example:"1"`
+		NextCursor string `json:"nextCursor,omitempty" doc:"Absent on the last page" example:"eyJhIjoiYWRhQGV4YW1wbGUuY29tIn0="`
 	}
 }
 
@@ -54,13 +54,13 @@ type appOutput struct {
 // app is a system integration that takes files. An app and its only app account
 // are one, so id is what other calls want as idApp and as idAppAccount.
 type app struct {
-	ID           int32        `json:"id" doc:"The idApp, and the idAppAccount, of other calls"`
+	ID           int32        `json:"id" doc:"The idApp, and the idAppAccount, of other calls" example:"2"`
 	IsHidden     *bool        `json:"isHidden,omitempty"`
-	Name         string       `json:"name,omitempty" doc:"The system's name: appName of its users"`
-	Description  string       `json:"description,omitempty" doc:"The description that the system integration was given"`
-	ImageURL     string       `json:"imageUrl,omitempty"`
+	Name         string       `json:"name,omitempty" doc:"The system's name: appName of its users" example:"Custom file"`
+	Description  string       `json:"description,omitempty" doc:"The description that the system integration was given" example:"Intranet"`
+	ImageURL     string       `json:"imageUrl,omitempty" example:"https://example.com/logo.png"`
 	IsCustom     *bool        `json:"isCustom,omitempty"`
-	Sources      []string     `json:"sources,omitempty"`
+	Sources      []string     `json:"sources,omitempty" example:"[\"custom_file\"]"`
 	CreationTime time.Time    `json:"creationTime,omitzero"`
 	Licenses     *appLicenses `json:"licenses,omitempty"`
 }
@@ -252,8 +252,8 @@ func (l *appList) add(found []integration.Integration, in integration.Integratio
 }
 
 type appInput struct {
-	IDApp           string `path:"idApp" doc:"The app's number (the app account's too), or the system integration's UUID"`
-	Fields          string `query:"fields" doc:"Comma-separated: the fields wanted beside id; all that are known if left out"`
+	IDApp           string `path:"idApp" doc:"The app's number (the app account's too), or the system integration's UUID" example:"2"`
+	Fields          string `query:"fields" doc:"Comma-separated: the fields wanted beside id; all that are known if left out" example:"name,description"`
 	IncludeLicenses bool   `query:"includeLicenses" doc:"With the app's licences"`
 }
 

@@ -18,7 +18,7 @@ type Downloads interface {
 }
 
 type fileInput struct {
-	ID   int64       `path:"id" minimum:"1" maximum:"999999999999" doc:"The file's id"`
+	ID   int64       `path:"id" minimum:"1" maximum:"999999999999" doc:"The file's id" example:"7"`
 	Type upload.Type `query:"type" enum:"attachment,expenseReport,customIntegrationData,plugin" doc:"Only a file of this type; any if left out"`
 }
 
@@ -29,9 +29,9 @@ type fileOutput struct {
 }
 
 type fileEntity struct {
-	ID           int64       `json:"id"`
+	ID           int64       `json:"id" example:"7"`
 	Type         upload.Type `json:"type" enum:"attachment,expenseReport,customIntegrationData,plugin"`
-	FileName     string      `json:"fileName"`
+	FileName     string      `json:"fileName" example:"users.json"`
 	CreationTime time.Time   `json:"creationTime" doc:"When the file was registered"`
 }
 
@@ -57,7 +57,7 @@ func GetFilesID(downloads Downloads) api.Route {
 }
 
 type downloadInput struct {
-	ID int64 `path:"id" minimum:"1" maximum:"999999999999" doc:"The file's id"`
+	ID int64 `path:"id" minimum:"1" maximum:"999999999999" doc:"The file's id" example:"7"`
 }
 
 type downloadOutput struct {

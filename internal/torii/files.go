@@ -16,8 +16,8 @@ import (
 const filesTag = "Files"
 
 type urlInput struct {
-	Name string `query:"name" required:"true" doc:"File name, only a name: no folder"`
-	Type string `query:"type" required:"true" doc:"The Content-Type that the PUT to the url will have"`
+	Name string `query:"name" required:"true" doc:"File name, only a name: no folder" example:"users.json"`
+	Type string `query:"type" required:"true" doc:"The Content-Type that the PUT to the url will have" example:"application/json"`
 }
 
 type urlOutput struct {
@@ -27,8 +27,8 @@ type urlOutput struct {
 }
 
 type uploadFileParameters struct {
-	URL      string `json:"url" doc:"Where to PUT the bytes, within 5 minutes and with the Content-Type of type; it needs no API key"`
-	FilePath string `json:"filePath" doc:"What to give POST /v1.0/files afterwards"`
+	URL      string `json:"url" doc:"Where to PUT the bytes, within 5 minutes and with the Content-Type of type; it needs no API key" example:"https://files.example.com/uploads/1612686123657/users.json?signature=…"`
+	FilePath string `json:"filePath" doc:"What to give POST /v1.0/files afterwards" example:"1612686123657/users.json"`
 }
 
 // GetFilesURL is GET /v1.0/files/url: where to put a large file. It needs the
@@ -51,14 +51,14 @@ func GetFilesURL(uploads Uploads) api.Route {
 
 type registerInput struct {
 	Body struct {
-		Path string      `json:"path" doc:"The filePath that GET /v1.0/files/url gave"`
+		Path string      `json:"path" doc:"The filePath that GET /v1.0/files/url gave" example:"1612686123657/users.json"`
 		Type upload.Type `json:"type" enum:"attachment,expenseReport,customIntegrationData,plugin" doc:"What the file is for"`
 	}
 }
 
 type idOutput struct {
 	Body struct {
-		ID int64 `json:"id"`
+		ID int64 `json:"id" example:"7"`
 	}
 }
 

@@ -9,23 +9,23 @@ import (
 )
 
 type holdersInput struct {
-	IDApp  string `path:"idApp" doc:"The app's number (the app account's too), or the system integration's UUID"`
-	Name   string `query:"name" required:"true" minLength:"1" doc:"The licence's name, exactly"`
+	IDApp  string `path:"idApp" doc:"The app's number (the app account's too), or the system integration's UUID" example:"2"`
+	Name   string `query:"name" required:"true" minLength:"1" doc:"The licence's name, exactly" example:"Pro"`
 	Size   int    `query:"size" minimum:"1" maximum:"1000" default:"1000" doc:"Users at most"`
-	Cursor string `query:"cursor" doc:"The nextCursor of the answer before; send the name as it was"`
+	Cursor string `query:"cursor" doc:"The nextCursor of the answer before; send the name as it was" example:"eyJhIjoiYWRhQGV4YW1wbGUuY29tIn0="`
 }
 
 type holdersOutput struct {
 	Body struct {
 		Users      []licenseUser `json:"users"` // the first array of the answer, and the only one at its top: clients look for that
-		Count      int           `json:"count" doc:"Users in this answer"`
-		Total      int64         `json:"total" doc:"Users on all pages"`
-		NextCursor string        `json:"nextCursor,omitempty" doc:"Absent on the last page"`
+		Count      int           `json:"count" doc:"Users in this answer" example:"1"`
+		Total      int64         `json:"total" doc:"Users on all pages" example:"1"`
+		NextCursor string        `json:"nextCursor,omitempty" doc:"Absent on the last page" example:"eyJhIjoiYWRhQGV4YW1wbGUuY29tIn0="`
 	}
 }
 
 type licenseUser struct {
-	Email         string `json:"email"`
+	Email         string `json:"email" example:"ada@example.com"`
 	LicenseStatus string `json:"licenseStatus" enum:"active,inactive,deleted"`
 	IsAppUser     bool   `json:"isAppUser" doc:"The file lists a user of this e-mail, not only the licence"`
 }

@@ -22,8 +22,8 @@ const (
 
 // money is an amount in the smallest unit of its currency.
 type money struct {
-	Value    int64  `json:"value" doc:"In the smallest unit of the currency, as cents"`
-	Currency string `json:"currency" doc:"ISO 4217"`
+	Value    int64  `json:"value" doc:"In the smallest unit of the currency, as cents" example:"180000"`
+	Currency string `json:"currency" doc:"ISO 4217" example:"USD"`
 }
 
 type appLicenses struct {
@@ -32,10 +32,10 @@ type appLicenses struct {
 }
 
 type licenseSummary struct {
-	TotalAmount      int64  `json:"totalAmount"`
-	ActiveAmount     int64  `json:"activeAmount"`
-	InactiveAmount   int64  `json:"inactiveAmount"`
-	UnassignedAmount int64  `json:"unassignedAmount"`
+	TotalAmount      int64  `json:"totalAmount" example:"12"`
+	ActiveAmount     int64  `json:"activeAmount" example:"9"`
+	InactiveAmount   int64  `json:"inactiveAmount" example:"1"`
+	UnassignedAmount int64  `json:"unassignedAmount" example:"2"`
 	PricePerLicense  *money `json:"pricePerLicense" doc:"Always null"`
 	AnnualCost       money  `json:"annualCost" doc:"Of the licences whose price is known"`
 	PotentialSavings money  `json:"potentialSavings" doc:"What of it is inactive or unassigned"`
@@ -44,11 +44,11 @@ type licenseSummary struct {
 // licenseType is one kind of licence. Prices are in the organization's currency
 // to begin with, so that the converted amounts are the same.
 type licenseType struct {
-	Name                          string `json:"name"`
-	TotalAmount                   int64  `json:"totalAmount" doc:"Active, inactive and unassigned"`
-	ActiveAmount                  int64  `json:"activeAmount"`
-	InactiveAmount                int64  `json:"inactiveAmount"`
-	UnassignedAmount              int64  `json:"unassignedAmount"`
+	Name                          string `json:"name" example:"Pro"`
+	TotalAmount                   int64  `json:"totalAmount" doc:"Active, inactive and unassigned" example:"12"`
+	ActiveAmount                  int64  `json:"activeAmount" example:"9"`
+	InactiveAmount                int64  `json:"inactiveAmount" example:"1"`
+	UnassignedAmount              int64  `json:"unassignedAmount" example:"2"`
 	PricePerLicense               *money `json:"pricePerLicense,omitempty" doc:"The file's pricePerUser, taken as a year's; this and what follows from it are absent if the file gives none"`
 	AnnualCost                    *money `json:"annualCost,omitempty"`
 	PotentialSavings              *money `json:"potentialSavings,omitempty" doc:"What the inactive and unassigned cost"`
@@ -128,17 +128,17 @@ func (l *appLicenses) size() int {
 }
 
 type licensesInput struct {
-	IDApp  string `path:"idApp" doc:"The app's number (the app account's too), or the system integration's UUID"`
+	IDApp  string `path:"idApp" doc:"The app's number (the app account's too), or the system integration's UUID" example:"2"`
 	Size   int    `query:"size" minimum:"1" maximum:"1000" default:"1000" doc:"Licences at most"`
-	Cursor string `query:"cursor" doc:"The nextCursor of the answer before"`
+	Cursor string `query:"cursor" doc:"The nextCursor of the answer before" example:"eyJhIjoiYWRhQGV4YW1wbGUuY29tIn0="`
 }
 
 type licensesOutput struct {
 	Body struct {
 		Licenses   []licenseType `json:"licenses"` // the first array of the answer, and the only one at its top: clients look for that
-		Count      int           `json:"count" doc:"Licences in this answer"`
-		Total      int64         `json:"total" doc:"Licences on all pages"`
-		NextCursor string        `json:"nextCursor,omitempty" doc:"Absent on the last page"`
+		Count      int           `json:"count" doc:"Licences in this answer" example:"1"`
+		Total      int64         `json:"total" doc:"Licences on all pages" example:"1"`
+		NextCursor string        `json:"nextCursor,omitempty" doc:"Absent on the last page" example:"eyJhIjoiYWRhQGV4YW1wbGUuY29tIn0="`
 	}
 }
 

@@ -20,9 +20,9 @@ type orgOutput struct {
 }
 
 type organization struct {
-	ID           int32     `json:"id"`
-	CompanyName  string    `json:"companyName"`
-	Domain       string    `json:"domain,omitempty"`
+	ID           int32     `json:"id" example:"1"`
+	CompanyName  string    `json:"companyName" example:"Acme"`
+	Domain       string    `json:"domain,omitempty" example:"acme.example"`
 	CreationTime time.Time `json:"creationTime"`
 }
 

@@ -23,46 +23,46 @@ type Rosters interface {
 }
 
 type usersInput struct {
-	IDApp   string `path:"idApp" doc:"The app's number (the app account's too), or the system integration's UUID"`
+	IDApp   string `path:"idApp" doc:"The app's number (the app account's too), or the system integration's UUID" example:"2"`
 	Size    int    `query:"size" minimum:"1" maximum:"1000" default:"1000" doc:"Users at most"`
-	Cursor  string `query:"cursor" doc:"The nextCursor of the answer before; send the other parameters as they were"`
+	Cursor  string `query:"cursor" doc:"The nextCursor of the answer before; send the other parameters as they were" example:"eyJhIjoiYWRhQGV4YW1wbGUuY29tIn0="`
 	Status  string `query:"status" enum:"deleted,active,managed" default:"active" doc:"No user of ours is managed"`
-	Q       string `query:"q" doc:"Only users with this text in one of qFields, in any case"`
-	QFields string `query:"qFields" doc:"Comma-separated, of email, firstName, lastName, fullName, role, externalStatus, idExternalUser; the first three if left out"`
-	Sort    string `query:"sort" doc:"email or email:asc, which it is anyway"`
+	Q       string `query:"q" doc:"Only users with this text in one of qFields, in any case" example:"ada"`
+	QFields string `query:"qFields" doc:"Comma-separated, of email, firstName, lastName, fullName, role, externalStatus, idExternalUser; the first three if left out" example:"email,fullName"`
+	Sort    string `query:"sort" doc:"email or email:asc, which it is anyway" example:"email"`
 }
 
 type usersOutput struct {
 	Body struct {
 		Users      []user `json:"users"` // the first array of the answer, and the only one at its top: clients look for that
-		Count      int    `json:"count" doc:"Users in this answer"`
-		Total      int64  `json:"total" doc:"Users that fit status and q, on all pages"`
-		NextCursor string `json:"nextCursor,omitempty" doc:"Absent on the last page"`
+		Count      int    `json:"count" doc:"Users in this answer" example:"1"`
+		Total      int64  `json:"total" doc:"Users that fit status and q, on all pages" example:"1"`
+		NextCursor string `json:"nextCursor,omitempty" doc:"Absent on the last page" example:"eyJhIjoiYWRhQGV4YW1wbGUuY29tIn0="`
 	}
 }
 
 type user struct {
-	Email                    string        `json:"email"`
-	FirstName                string        `json:"firstName,omitempty"`
-	LastName                 string        `json:"lastName,omitempty"`
-	FullName                 string        `json:"fullName,omitempty"`
+	Email                    string        `json:"email" example:"ada@example.com"`
+	FirstName                string        `json:"firstName,omitempty" example:"Ada"`
+	LastName                 string        `json:"lastName,omitempty" example:"Lovelace"`
+	FullName                 string        `json:"fullName,omitempty" example:"Ada Lovelace"`
 	Status                   string        `json:"status" enum:"active,deleted"`
-	IDExternalUser           string        `json:"idExternalUser,omitempty" doc:"The user's id in the app"`
-	Role                     string        `json:"role,omitempty" doc:"The user's roles, joined by a comma and a space"`
-	ExternalStatus           string        `json:"externalStatus,omitempty"`
+	IDExternalUser           string        `json:"idExternalUser,omitempty" doc:"The user's id in the app" example:"15893"`
+	Role                     string        `json:"role,omitempty" doc:"The user's roles, joined by a comma and a space" example:"Admin, Member"`
+	ExternalStatus           string        `json:"externalStatus,omitempty" example:"Active"`
 	LastVisitTime            time.Time     `json:"lastVisitTime,omitzero"`
 	IsUserRemovedFromApp     bool          `json:"isUserRemovedFromApp"`
-	AppName                  string        `json:"appName"`
-	AppAccountName           string        `json:"appAccountName"`
-	IDAppAccount             int32         `json:"idAppAccount"`
-	Sources                  []string      `json:"sources"`
+	AppName                  string        `json:"appName" example:"Custom file"`
+	AppAccountName           string        `json:"appAccountName" example:"Intranet"`
+	IDAppAccount             int32         `json:"idAppAccount" example:"2"`
+	Sources                  []string      `json:"sources" example:"[\"custom_file\"]"`
 	CreationTime             time.Time     `json:"creationTime" doc:"When the user was first seen"`
 	Licenses                 []userLicense `json:"licenses"`
-	NumberOfInactiveLicenses int           `json:"numberOfInactiveLicenses"`
+	NumberOfInactiveLicenses int           `json:"numberOfInactiveLicenses" example:"0"`
 }
 
 type userLicense struct {
-	Name   string `json:"name"`
+	Name   string `json:"name" example:"report.csv"`
 	Status string `json:"status" enum:"active,inactive,deleted"`
 }
 

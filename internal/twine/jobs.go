@@ -40,34 +40,34 @@ type JobRow struct {
 	ID                  string                  `json:"id" format:"uuid"`
 	OrgID               string                  `json:"org_id" format:"uuid"`
 	SystemIntegrationID string                  `json:"system_integration_id" format:"uuid"`
-	SyncTriggerID       *string                 `json:"sync_trigger_id"`
+	SyncTriggerID       *string                 `json:"sync_trigger_id" example:"018f5c3e-8a01-7c42-a1f0-5d1b7c0e9a35"`
 	Type                string                  `json:"type" enum:"sync"`
-	Status              job.Status              `json:"status" enum:"pending,processing,completed,skipped,failed,requeued,duplicate_aborted,unresolved"`
-	Reason              *string                 `json:"reason" doc:"Why it failed, in one word of a closed set"`
-	Message             *string                 `json:"message" doc:"Why it failed, and what to do"`
+	Status              job.Status              `json:"status" enum:"pending,processing,completed,skipped,failed,requeued,duplicate_aborted,unresolved" example:"failed"`
+	Reason              *string                 `json:"reason" doc:"Why it failed, in one word of a closed set" example:"apply_incomplete"`
+	Message             *string                 `json:"message" doc:"Why it failed, and what to do" example:"the run ended before its people were written; the next run goes on from there"`
 	Input               jobInputData            `json:"input"`
-	Restarts            int                     `json:"restarts" doc:"How often it began again because its worker died"`
+	Restarts            int                     `json:"restarts" doc:"How often it began again because its worker died" example:"0"`
 	InsertedAt          time.Time               `json:"inserted_at"`
 	StartedAt           *time.Time              `json:"started_at"`
 	CommittedAt         *time.Time              `json:"committed_at" doc:"When its result became visible"`
 	EndedAt             *time.Time              `json:"ended_at"`
 	Counts              roster.Counts           `json:"counts"`
-	ProblemCounts       map[roster.Reason]int64 `json:"problem_counts" doc:"All problems, by reason"`
+	ProblemCounts       map[roster.Reason]int64 `json:"problem_counts" doc:"All problems, by reason" example:"{\"email_invalid\":2,\"email_duplicate\":1}"`
 	TimingsMS           job.Timings             `json:"timings_ms"`
 }
 
 type jobInputData struct {
 	Kind          job.InputKind `json:"kind" enum:"file,trigger,retention"`
-	IDFile        *int64        `json:"id_file" doc:"Of kind file"`
+	IDFile        *int64        `json:"id_file" doc:"Of kind file" example:"7"`
 	AllowRemovals bool          `json:"allow_removals"`
 }
 
 type problemData struct {
-	Reason  roster.Reason `json:"reason"`
-	Pointer string        `json:"pointer" doc:"A JSON pointer into the file"`
-	Line    *int64        `json:"line"`
-	Column  *int64        `json:"column" doc:"In bytes, from 1"`
-	Detail  string        `json:"detail" doc:"What was expected"`
+	Reason  roster.Reason `json:"reason" example:"email_invalid"`
+	Pointer string        `json:"pointer" doc:"A JSON pointer into the file" example:"/users/3/email"`
+	Line    *int64        `json:"line" example:"5"`
+	Column  *int64        `json:"column" doc:"In bytes, from 1" example:"18"`
+	Detail  string        `json:"detail" doc:"What was expected" example:"expected an e-mail address alone, such as adam@example.com"`
 }
 
 // GetJob is GET /v1/org/jobs/{job_id}.

@@ -21,14 +21,14 @@ type organizationsOutput struct{ Body list[orgData] }
 // orgData has the members of the contract; most of them Muster has nothing for.
 type orgData struct {
 	OrgID                      string           `json:"org_id" format:"uuid"`
-	Name                       string           `json:"name"`
-	VAT                        *string          `json:"vat"`
-	OwnerID                    *string          `json:"owner_id"`
-	ParentID                   *string          `json:"parent_id"`
+	Name                       string           `json:"name" example:"Acme"`
+	VAT                        *string          `json:"vat" example:"SE556677889901"`
+	OwnerID                    *string          `json:"owner_id" example:"018f5c3e-8a01-7c42-a1f0-5d1b7c0e9a36"`
+	ParentID                   *string          `json:"parent_id" example:"018f5c3e-8a01-7c42-a1f0-5d1b7c0e9a37"`
 	DeleteProtection           bool             `json:"delete_protection"`
 	DeleteProtectionDisabledAt *time.Time       `json:"delete_protection_disabled_at"`
-	CustomProperties           []map[string]any `json:"custom_properties"`
-	Roles                      []map[string]any `json:"roles"`
+	CustomProperties           []map[string]any `json:"custom_properties" example:"[]"`
+	Roles                      []map[string]any `json:"roles" example:"[]"`
 }
 
 // GetOrganizations is GET /v1/org: the key's own organization.
@@ -53,9 +53,9 @@ type systemsOutput struct{ Body list[systemData] }
 type systemData struct {
 	ID      string  `json:"id" format:"uuid"`
 	Kind    string  `json:"kind" enum:"hr,payroll,time_tracking,identity_provider,other"`
-	Name    string  `json:"name"`
-	Slug    string  `json:"slug"`
-	LogoURL *string `json:"logo_url"`
+	Name    string  `json:"name" example:"Custom file"`
+	Slug    string  `json:"slug" example:"custom_file"`
+	LogoURL *string `json:"logo_url" example:"https://example.com/logo.png"`
 }
 
 func systemOf(s catalog.System) systemData {
