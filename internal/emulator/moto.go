@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"fmt"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -76,21 +75,6 @@ func motoPython(dir string) (string, error) {
 	if out, err := has.Output(); err == nil && strings.HasPrefix(string(out), motoSeries) {
 		return "python3", nil
 	}
-	venv, err := install(dir, moto, fetchMoto)
+	venv, err := install(dir, moto, fetchPython("moto[server]=="+moto))
 	return filepath.Join(venv, "bin", "python"), err
-}
-
-// fetchMoto lets pip resolve moto and what it needs from the indexes of the user's
-// own settings. Only the interpreter of the environment is used, which finds its
-// packages wherever the folder is moved to; the scripts beside it do not.
-func fetchMoto(into string) error {
-	for _, c := range [][]string{
-		{"python3", "-m", "venv", into},
-		{filepath.Join(into, "bin", "python"), "-m", "pip", "install", "--quiet", "moto[server]==" + moto},
-	} {
-		if out, err := exec.Command(c[0], c[1:]...).CombinedOutput(); err != nil {
-			return missing{fmt.Sprintf("what %s needs (%v: %s)", strings.Join(c[1:3], " "), err, strings.TrimSpace(string(out)))}
-		}
-	}
-	return nil
 }

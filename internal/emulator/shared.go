@@ -91,6 +91,24 @@ func install(dir, name string, fetch func(into string) error) (string, error) {
 	return done, os.Rename(part, done)
 }
 
+// fetchPython lets pip resolve a package and what it needs from the indexes of the
+// user's own settings, into a virtual environment. Only the interpreter of that is
+// used, which finds its packages wherever the folder is moved to; the scripts
+// beside it do not.
+func fetchPython(requirement string) func(into string) error {
+	return func(into string) error {
+		for _, c := range [][]string{
+			{"python3", "-m", "venv", into},
+			{filepath.Join(into, "bin", "python"), "-m", "pip", "install", "--quiet", requirement},
+		} {
+			if out, err := exec.Command(c[0], c[1:]...).CombinedOutput(); err != nil {
+				return missing{fmt.Sprintf("what %s needs (%v: %s)", strings.Join(c[1:3], " "), err, strings.TrimSpace(string(out)))}
+			}
+		}
+		return nil
+	}
+}
+
 // leash runs the program in its arguments, and kills it when standard input ends.
 // We hold the other end of that pipe and nobody else does: it ends with this
 // process, whether that returns, panics or is killed.
@@ -101,7 +119,8 @@ program=$!
 exec 3<&-
 wait $program`
 
-// start runs a program on the leash in dir and returns when it listens on addr.
+// start runs a program on the leash in dir and returns when it listens on addr, a
+// port or the path of a socket.
 // What it prints is part of the error where it does not.
 func start(dir, addr, program string, args ...string) error {
 	log, err := os.CreateTemp("", "muster-emulator-*.log")
@@ -128,9 +147,13 @@ func start(dir, addr, program string, args ...string) error {
 }
 
 func awaitListener(addr string, ended <-chan error) error {
+	network := "tcp"
+	if filepath.IsAbs(addr) {
+		network = "unix"
+	}
 	deadline := time.After(startTimeout)
 	for {
-		if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
+		if c, err := net.DialTimeout(network, addr, time.Second); err == nil {
 			return c.Close()
 		}
 		select {
