@@ -3,6 +3,7 @@ package openapi_test
 import (
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ type spec struct {
 }
 
 type operation struct {
+	path                 string
 	OperationID, Summary string
 	Tags                 []string
 	Security             []map[string][]string
@@ -82,8 +84,11 @@ func document(t *testing.T) spec {
 // each calls f for the operations, in the order of their ids.
 func (d spec) each(t *testing.T, f func(t *testing.T, op operation)) {
 	var ops []operation
-	for _, methods := range d.Paths {
-		ops = slices.AppendSeq(ops, maps.Values(methods))
+	for path, methods := range d.Paths {
+		for op := range maps.Values(methods) {
+			op.path = path
+			ops = append(ops, op)
+		}
 	}
 	slices.SortFunc(ops, func(a, b operation) int { return strings.Compare(a.OperationID, b.OperationID) })
 	for _, op := range ops {
@@ -117,6 +122,15 @@ func TestDocumentRules(t *testing.T) {
 		}
 		for _, tag := range op.Tags {
 			used[tag] = true
+		}
+		var named []string
+		for _, p := range op.Parameters {
+			if p.In == "path" {
+				named = append(named, "{"+p.Name+"}")
+			}
+		}
+		if want := regexp.MustCompile(`{\w+}`).FindAllString(op.path, -1); !slices.Equal(named, want) {
+			t.Errorf("says of the parameters of its path %q, want %q", named, want)
 		}
 		for _, need := range op.Security {
 			for scheme := range need {
