@@ -124,6 +124,12 @@ func (e *Error) Because(cause error) *Error {
 	return e
 }
 
+// Retry makes the answer carry Retry-After and returns e.
+func (e *Error) Retry(after time.Duration) *Error {
+	e.retryAfter = max(after, time.Second)
+	return e
+}
+
 // Invalid: 400, the request itself is at fault; the same again will be too.
 func Invalid(message string, faults ...Fault) *Error {
 	return &Error{kind: KindInvalid, message: message, faults: faults}

@@ -16,9 +16,19 @@ type Kind string
 const (
 	// Blob refers to an object by its key.
 	Blob Kind = "blob"
+	// Blobs refers to all objects under a prefix, which ends in a slash.
+	Blobs Kind = "blobs"
 	// Retired refers to the rows of a roster whose retention is over, by "<org>/<integration>".
 	Retired Kind = "retired"
+	// Secret refers to a secret in the vault, by "<org>/<connection>/<name>".
+	Secret Kind = "secret"
+	// Integration refers to the rows that a removed integration left, by "<org>/<integration>".
+	Integration Kind = "integration"
 )
+
+// Keep is how long an object that was live stays when it no longer is: a day
+// longer than point-in-time recovery of the table can reach back.
+const Keep = 36 * 24 * time.Hour
 
 // ErrLater is what a Deleter answers for a thing that cannot go just now, for a
 // reason that passes: it stays, and no error is made of it.
@@ -44,7 +54,7 @@ type Entry struct {
 // says the same again.
 func Enter(kind Kind, ref string, due time.Time) (table.Write, Entry) {
 	it := Item{Kind: kind, Ref: ref, Due: due.UTC().Truncate(time.Second)}
-	w := table.Put(table.Key{Part: part(shardOf(ref)), Sort: it.Due.Format(dueFormat) + "#" + ref}, it, table.Any)
+	w := table.Put(table.Key{Part: part(shardOf(ref)), Sort: it.Due.Format(dueFormat) + "#" + string(kind) + "#" + ref}, it, table.Any)
 	return w, Entry{key: w.Key, version: w.Version}
 }
 

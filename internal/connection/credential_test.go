@@ -1,0 +1,450 @@
+package connection_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/internal/connection"
+	"muster/internal/org"
+	"muster/internal/secret"
+	"muster/internal/secret/secrettest"
+	"muster/internal/table"
+	"muster/internal/table/tabletest"
+)
+
+const (
+	least = `{"integration_type":"hubspot","permissions":[],"categories":[]`
+	ours  = least + `,"auth":{"name":"A","user_id":"u","access_token":"t1","refresh_token":"r1"}}`
+	was   = `{"access_token":"t1","refresh_token":"r1"}`
+)
+
+// A credential changes only when something new is sent. Every row is one request
+// to a connection whose credential lies as it says: nowhere, in a secret of ours,
+// or in one that the customer brought.
+func TestCredentialChangesWhenSomethingNewIsSent(t *testing.T) {
+	const (
+		none    = least + `}`
+		theirs  = least + `,"auth":{"name":"A"},"auth_aws_arn":"their/own"}`
+		own     = `{"token":"own"}`
+		other   = `{"token":"other"}`
+		noToken = ""
+		same    = "the same"
+	)
+	for _, tc := range []struct {
+		name, from, verb, send string
+		kept                   string // the credential afterwards
+		brought                string // name of the customer's secret that it lies in; "": none
+		auth                   string // what is answered of auth
+		fault                  string // pointer, if it is refused
+	}{
+		{"put nothing", ours, "PUT", `{}`, was, "", `{"name":"A","user_id":"u"}`, ""},
+		{"put null", ours, "PUT", `{"auth":null,"auth_aws_arn":null}`, was, "", `{"name":"A","user_id":"u"}`, ""},
+		{"put open members alone, as clients send back what they read", ours, "PUT", `{"auth":{"name":"B"}}`, was, "", `{"name":"B"}`, ""},
+		{"put an empty auth", ours, "PUT", `{"auth":{}}`, was, "", `{}`, ""},
+		{"put empty secrets, as a form does", ours, "PUT", `{"auth":{"name":"B","access_token":"","meta":{},"other_auth_info":[]}}`, was, "", `{"name":"B"}`, ""},
+		{"put a secret: the whole of it", ours, "PUT", `{"auth":{"access_token":"t2"}}`, `{"access_token":"t2"}`, "", `{}`, ""},
+		{"put the equal secret", ours, "PUT", `{"auth":{"refresh_token":"r1","access_token":"t1"}}`, was, "", `{}`, ""},
+		{"put a pointer", ours, "PUT", `{"auth_aws_arn":"their/own"}`, own, "their/own", `{"name":"A","user_id":"u"}`, ""},
+		{"put a pointer and open members", ours, "PUT", `{"auth":{"name":"B"},"auth_aws_arn":"their/own"}`, own, "their/own", `{"name":"B"}`, ""},
+		{"put a pointer and a secret", ours, "PUT", `{"auth":{"access_token":"t2"},"auth_aws_arn":"their/own"}`, was, "", "", "/auth_aws_arn"},
+		{"put a pointer that leads nowhere", ours, "PUT", `{"auth_aws_arn":"nowhere"}`, was, "", "", "/auth_aws_arn"},
+		{"put unknown members: they are secret", ours, "PUT", `{"auth":{"cookie":"c"}}`, `{"cookie":"c"}`, "", `{}`, ""},
+
+		{"patch nothing", ours, "PATCH", `{}`, was, "", `{"name":"A","user_id":"u"}`, ""},
+		{"patch open members", ours, "PATCH", `{"auth":{"name":"B"}}`, was, "", `{"name":"B","user_id":"u"}`, ""},
+		{"patch an open member away", ours, "PATCH", `{"auth":{"name":null}}`, was, "", `{"user_id":"u"}`, ""},
+		{"patch one secret", ours, "PATCH", `{"auth":{"access_token":"t2"}}`, `{"access_token":"t2","refresh_token":"r1"}`, "", `{"name":"A","user_id":"u"}`, ""},
+		{"patch one secret in", ours, "PATCH", `{"auth":{"pem":"p"}}`, `{"access_token":"t1","pem":"p","refresh_token":"r1"}`, "", `{"name":"A","user_id":"u"}`, ""},
+		{"patch one secret away", ours, "PATCH", `{"auth":{"refresh_token":null}}`, `{"access_token":"t1"}`, "", `{"name":"A","user_id":"u"}`, ""},
+		{"patch all secrets away", ours, "PATCH", `{"auth":{"refresh_token":null,"access_token":""}}`, noToken, "", `{"name":"A","user_id":"u"}`, ""},
+		{"patch auth away", ours, "PATCH", `{"auth":null}`, noToken, "", `{}`, ""},
+		{"patch a pointer", ours, "PATCH", `{"auth_aws_arn":"their/own"}`, own, "their/own", `{"name":"A","user_id":"u"}`, ""},
+		{"patch auth away and a pointer in", ours, "PATCH", `{"auth":null,"auth_aws_arn":"their/own"}`, own, "their/own", `{}`, ""},
+		{"patch a pointer away where there is none", ours, "PATCH", `{"auth_aws_arn":null}`, was, "", `{"name":"A","user_id":"u"}`, ""},
+		{"patch a pointer and a secret", ours, "PATCH", `{"auth":{"access_token":"t2"},"auth_aws_arn":"their/own"}`, was, "", "", "/auth_aws_arn"},
+
+		{"put nothing where it is brought", theirs, "PUT", `{"auth":{"name":"B"}}`, own, "their/own", `{"name":"B"}`, ""},
+		{"put the stored pointer again", theirs, "PUT", `{"auth":{"name":"B"},"auth_aws_arn":"` + same + `"}`, own, "their/own", `{"name":"B"}`, ""},
+		{"put the stored pointer by its name", theirs, "PUT", `{"auth_aws_arn":"their/own"}`, own, "their/own", `{"name":"A"}`, ""},
+		{"put another pointer", theirs, "PUT", `{"auth_aws_arn":"their/other"}`, other, "their/other", `{"name":"A"}`, ""},
+		{"put a secret where it is brought", theirs, "PUT", `{"auth":{"access_token":"t2"}}`, `{"access_token":"t2"}`, "", `{}`, ""},
+		{"put a secret beside the stored pointer", theirs, "PUT", `{"auth":{"access_token":"t2"},"auth_aws_arn":"` + same + `"}`, `{"access_token":"t2"}`, "", `{}`, ""},
+		{"put a secret and another pointer", theirs, "PUT", `{"auth":{"access_token":"t2"},"auth_aws_arn":"their/other"}`, own, "their/own", "", "/auth_aws_arn"},
+		{"put nulls where it is brought", theirs, "PUT", `{"auth":null,"auth_aws_arn":null}`, own, "their/own", `{"name":"A"}`, ""},
+		{"patch a secret where it is brought", theirs, "PATCH", `{"auth":{"access_token":"t2"}}`, own, "their/own", "", "/auth"},
+		{"patch a secret beside the stored pointer", theirs, "PATCH", `{"auth":{"access_token":"t2"},"auth_aws_arn":"` + same + `"}`, own, "their/own", "", "/auth"},
+		{"patch open members where it is brought", theirs, "PATCH", `{"auth":{"name":"B"}}`, own, "their/own", `{"name":"B"}`, ""},
+		{"patch the pointer away", theirs, "PATCH", `{"auth_aws_arn":null}`, noToken, "", `{"name":"A"}`, ""},
+		{"patch auth away where it is brought", theirs, "PATCH", `{"auth":null}`, own, "their/own", `{}`, ""},
+		{"patch the pointer away and a secret in", theirs, "PATCH", `{"auth":{"token":"t"},"auth_aws_arn":null}`, `{"token":"t"}`, "", `{"name":"A"}`, ""},
+
+		{"put a secret where there was none", none, "PUT", `{"auth":{"token":"t"}}`, `{"token":"t"}`, "", `{}`, ""},
+		{"patch a secret where there was none", none, "PATCH", `{"auth":{"token":"t"}}`, `{"token":"t"}`, "", `{}`, ""},
+		{"patch a secret away where there was none", none, "PATCH", `{"auth":{"token":null}}`, noToken, "", `{}`, ""},
+		{"patch auth away where there was none", none, "PATCH", `{"auth":null}`, noToken, "", `{}`, ""},
+		{"put a pointer where there was none", none, "PUT", `{"auth_aws_arn":"their/own"}`, own, "their/own", `{}`, ""},
+
+		{"another vault", ours, "PATCH", `{"auth_azure_keyvault_id":"x"}`, was, "", "", "/auth_azure_keyvault_id"},
+		{"a third one", ours, "PUT", `{"auth_gcp_secret_name":"x"}`, was, "", "", "/auth_gcp_secret_name"},
+		{"a fourth one", ours, "PUT", `{"auth_hashi_vault_path":"x"}`, was, "", "", "/auth_hashi_vault_path"},
+		{"a secrets manager", ours, "PATCH", `{"secretsmanager_id":"x"}`, was, "", "", "/secretsmanager_id"},
+		{"a key without a secrets manager", ours, "PATCH", `{"secretsmanager_key":"x"}`, was, "", "", "/secretsmanager_key"},
+		{"no other vault", ours, "PATCH", `{"secretsmanager_id":null,"auth_azure_keyvault_id":""}`, was, "", `{"name":"A","user_id":"u"}`, ""},
+		{"more than a vault holds", ours, "PATCH", `{"auth":{"pem":"` + strings.Repeat("p", secret.MaxSize) + `"}}`, was, "", "", "/auth"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t)
+			arns := map[string]string{"their/own": w.bring("their/own", own), "their/other": w.bring("their/other", other)}
+			c := w.create(tc.from)
+			ch := patch(t, strings.ReplaceAll(tc.send, same, arns["their/own"]))
+			if tc.verb == "PUT" {
+				ch = put(t, least+"}")
+				sent := change(t, strings.ReplaceAll(tc.send, same, arns["their/own"]))
+				sent.Replace, sent.IntegrationType, sent.Permissions, sent.Categories = true, ch.IntegrationType, ch.Permissions, ch.Categories
+				ch = sent
+			}
+			got, err := w.keeper().Update(t.Context(), w.org, c.ID, ch)
+			var invalid *connection.Invalid
+			switch {
+			case tc.fault != "" && (!errors.As(err, &invalid) || invalid.Faults[0].Pointer != tc.fault):
+				t.Fatalf("%v, want a fault at %s", err, tc.fault)
+			case tc.fault == "" && err != nil:
+				t.Fatal(err)
+			case tc.fault == "":
+				if text, err := json.Marshal(got.Auth); err != nil || string(text) != tc.auth {
+					t.Errorf("auth is %s, want %s", text, tc.auth)
+				}
+				if got.Secret.Brought() != arns[tc.brought] {
+					t.Errorf("it lies in %q, want %s", got.Secret.Brought(), tc.brought)
+				}
+			}
+			if kept := w.credential(c.ID); kept != tc.kept {
+				t.Errorf("kept is %s, want %s", kept, tc.kept)
+			}
+			w.check()
+			w.pass(2 * time.Hour)
+			w.sweep()
+			w.check()
+			if names := w.vault.Secrets(t, w.org); len(names) > 1 || len(names) == 1 && tc.brought != "" {
+				t.Errorf("secrets %v are left", names)
+			}
+			for name, arn := range arns { // never touched, whatever became of the connection
+				if found, err := w.aws.Find(t.Context(), w.org, name); err != nil || found != arn {
+					t.Errorf("%s: %q, %v", name, found, err)
+				}
+			}
+		})
+	}
+}
+
+func TestCreateWithACredential(t *testing.T) {
+	w := newWorld(t)
+	arn := w.bring("their/own", `{"token":"own"}`)
+	theirs, err := w.aws.Bring(t.Context(), "rival/own", org.NewID(), secret.New([]byte("x")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.create(ours)
+	if c.Auth.Name != "A" || !c.Secret.Ours() || c.Secret.Brought() != "" || w.credential(c.ID) != was {
+		t.Errorf("%+v keeps %s", c, w.credential(c.ID))
+	}
+	if c := w.create(least + `,"auth_aws_arn":"their/own"}`); c.Secret.Brought() != arn || w.credential(c.ID) != `{"token":"own"}` {
+		t.Errorf("%+v", c)
+	}
+	words := map[string]bool{}
+	for name, body := range map[string]string{
+		"a pointer and a secret": `,"auth":{"token":"t"},"auth_aws_arn":"their/own"}`,
+		"another org's":          `,"auth_aws_arn":"` + theirs + `"}`,
+		"one that is not there":  `,"auth_aws_arn":"` + strings.Replace(theirs, "rival", "nobody", 1) + `"}`,
+		"no name of a secret":    `,"auth_aws_arn":"?"}`,
+		"another connection's":   `,"auth_aws_arn":"` + c.Secret.ARN + `"}`,
+	} {
+		_, err := w.keeper().Create(t.Context(), w.org, connection.ID{}, change(t, least+body))
+		var invalid *connection.Invalid
+		if !errors.As(err, &invalid) || len(invalid.Faults) != 1 || invalid.Faults[0].Pointer != "/auth_aws_arn" {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if name == "another org's" || name == "one that is not there" || name == "no name of a secret" {
+			words[invalid.Faults[0].Detail] = true
+		}
+	}
+	if len(words) != 1 {
+		t.Errorf("another org's secret is told from one that is not there: %v", words)
+	}
+	w.check()
+}
+
+// A customer's own secret counts as it is now.
+func TestBroughtSecretRotates(t *testing.T) {
+	w := newWorld(t)
+	w.bring("their/own", "1")
+	c := w.create(least + `,"auth_aws_arn":"their/own"}`)
+	w.bring("their/own", "2")
+	if got := w.credential(c.ID); got != "2" {
+		t.Errorf("credential %s", got)
+	}
+	if err := w.aws.Remove(t.Context(), "their/own"); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := w.keeper().Credential(t.Context(), w.org, c.ID)
+	if !errors.Is(err, connection.ErrNoCredential) || !errors.Is(err, secret.ErrNotFound) {
+		t.Errorf("of a secret that is gone: %v", err)
+	}
+	if _, _, err := w.keeper().Credential(t.Context(), org.NewID(), c.ID); !errors.Is(err, connection.ErrNotFound) {
+		t.Errorf("another org's: %v", err)
+	}
+}
+
+// The vault is down, or full of others' calls: nothing is changed, and the error
+// says whose it is.
+func TestVaultUnavailable(t *testing.T) {
+	w := newWorld(t)
+	w.bring("their/own", "1")
+	before := w.create(ours)
+	down := &secrettest.Faulty{Vault: w.vault, Hook: func(secrettest.Call) secrettest.Fault { return secrettest.NotApplied(secret.ErrUnavailable) }}
+	k := w.process(w.table, down)
+	for name, try := range map[string]func() error{
+		"create": func() error {
+			_, err := k.Create(t.Context(), w.org, connection.ID{}, change(t, ours))
+			return err
+		},
+		"bring": func() error {
+			_, err := k.Create(t.Context(), w.org, connection.ID{}, change(t, least+`,"auth_aws_arn":"their/own"}`))
+			return err
+		},
+		"put": func() error {
+			_, err := k.Update(t.Context(), w.org, before.ID, put(t, least+`,"auth":{"token":"n"}}`))
+			return err
+		},
+		"patch": func() error {
+			_, err := k.Update(t.Context(), w.org, before.ID, patch(t, `{"integration_name":"N","auth":{"token":"n"}}`))
+			return err
+		},
+		"credential": func() error {
+			_, _, err := k.Credential(t.Context(), w.org, before.ID)
+			return err
+		},
+	} {
+		if err := try(); !errors.Is(err, secret.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if page, err := k.List(t.Context(), w.org, connection.Query{Environment: "Production", Limit: 10}); err != nil || len(page) != 1 {
+		t.Errorf("%d connections, %v", len(page), err)
+	}
+	// Without a credential in it, nothing needs the vault.
+	if _, err := k.Update(t.Context(), w.org, before.ID, patch(t, `{"integration_name":"N"}`)); err != nil {
+		t.Error(err)
+	}
+	if err := k.Delete(t.Context(), w.org, before.ID); err != nil {
+		t.Error(err)
+	}
+	w.check()
+	w.sweep()
+	w.check()
+	if names := w.vault.Secrets(t, w.org); len(names) != 0 || down.Faults() == 0 {
+		t.Errorf("%v are left, %d faults", names, down.Faults())
+	}
+}
+
+// steps are the changes that write to both the table and the vault.
+var steps = []struct {
+	name, from string
+	do         func(*world, *connection.Keeper, connection.ID) error
+	before     string // the credential if it did not happen
+	after      string // and if it did
+}{
+	{"create", "", func(w *world, k *connection.Keeper, id connection.ID) error {
+		_, err := k.Create(w.Context(), w.org, id, change(w, ours))
+		return err
+	}, "", was},
+	{"create with a pointer", "", func(w *world, k *connection.Keeper, id connection.ID) error {
+		_, err := k.Create(w.Context(), w.org, id, change(w, least+`,"auth_aws_arn":"their/own"}`))
+		return err
+	}, "", `own`},
+	{"change", ours, func(w *world, k *connection.Keeper, id connection.ID) error {
+		_, err := k.Update(w.Context(), w.org, id, patch(w, `{"environment":"Sandbox","auth":{"access_token":"t2"}}`))
+		return err
+	}, was, `{"access_token":"t2","refresh_token":"r1"}`},
+	{"move to theirs", ours, func(w *world, k *connection.Keeper, id connection.ID) error {
+		_, err := k.Update(w.Context(), w.org, id, patch(w, `{"auth_aws_arn":"their/own"}`))
+		return err
+	}, was, `own`},
+	{"move to ours", least + `,"auth_aws_arn":"their/own"}`, func(w *world, k *connection.Keeper, id connection.ID) error {
+		_, err := k.Update(w.Context(), w.org, id, put(w, ours))
+		return err
+	}, `own`, was},
+	{"remove the credential", ours, func(w *world, k *connection.Keeper, id connection.ID) error {
+		_, err := k.Update(w.Context(), w.org, id, patch(w, `{"auth":null}`))
+		return err
+	}, was, ""},
+	{"there and back", ours, func(w *world, k *connection.Keeper, id connection.ID) error {
+		if _, err := k.Update(w.Context(), w.org, id, patch(w, `{"auth_aws_arn":"their/own"}`)); err != nil {
+			return err
+		}
+		_, err := k.Update(w.Context(), w.org, id, put(w, ours))
+		return err
+	}, was, was},
+	{"delete", ours, func(w *world, k *connection.Keeper, id connection.ID) error {
+		return k.Delete(w.Context(), w.org, id)
+	}, was, ""},
+}
+
+// Whatever write a process stops at, of the table or of the vault, and whatever
+// write fails or loses its answer: the connection is as before or as after, with
+// its credential; the same again gets there; and once everything due is swept, no
+// secret is there that no connection names.
+func TestKilledAnywhere(t *testing.T) {
+	for _, step := range steps {
+		t.Run(step.name, func(t *testing.T) {
+			for _, fault := range []string{"stop before", "stop after", "not applied", "reply lost"} {
+				for _, port := range []string{"table", "vault"} {
+					for n := 1; brokenAt(t, step.from, step.do, step.before, step.after, port, fault, n); n++ {
+					}
+				}
+			}
+		})
+	}
+}
+
+// brokenAt breaks the n-th write to a port; false: there are not so many.
+func brokenAt(t *testing.T, from string, do func(*world, *connection.Keeper, connection.ID) error, before, after, port, fault string, n int) bool {
+	t.Helper()
+	w := newWorld(t)
+	w.bring("their/own", "own")
+	id := connection.NewID()
+	if from != "" {
+		id = w.create(from).ID
+	}
+	tab, vlt := &tabletest.Faulty{Table: w.table}, &secrettest.Faulty{Vault: w.vault}
+	tab.OnStop, vlt.OnStop = vlt.Stop, tab.Stop
+	lost := fault == "reply lost"
+	switch stop := strings.HasPrefix(fault, "stop"); {
+	case stop && port == "table":
+		tab.Hook = tabletest.KillAt(n, fault == "stop after")
+	case stop:
+		vlt.Hook = secrettest.KillAt(n, fault == "stop after")
+	case port == "vault":
+		vlt.Hook = secrettest.UnavailableAt(n, lost)
+	default:
+		tab.Hook = func(c tabletest.Call) tabletest.Fault {
+			switch {
+			case c.Ordinal != n:
+				return tabletest.None()
+			case lost:
+				return tabletest.LostReply(table.ErrUnavailable)
+			}
+			return tabletest.NotApplied(table.ErrUnavailable)
+		}
+	}
+	err := do(w, w.process(tab, vlt), id)
+	if tab.Faults()+vlt.Faults() == 0 {
+		if err != nil {
+			t.Errorf("without a fault: %v", err)
+		}
+		return false
+	}
+	t.Logf("%s at write %d of the %s: %v", fault, n, port, err)
+	w.check()
+	got := w.credential(id)
+	if got != before && got != after && got != "own" || err == nil && got != after {
+		t.Errorf("%s at write %d of the %s: %v, and the credential is %s", fault, n, port, err, got)
+	}
+	w.pass(time.Minute) // a lock runs out
+	again := do(w, w.keeper(), id)
+	if again != nil && !errors.Is(again, connection.ErrNotFound) || w.credential(id) != after {
+		t.Errorf("%s at write %d of the %s, then again: %v, credential %s", fault, n, port, again, w.credential(id))
+	}
+	w.check()
+	for range 2 { // a sweep that marked, and one that deletes
+		w.pass(2 * time.Hour)
+		w.sweep()
+		w.check()
+	}
+	if w.credential(id) != after {
+		t.Errorf("%s at write %d of the %s: the sweep left the credential %s", fault, n, port, w.credential(id))
+	}
+	if names := w.vault.Secrets(t, w.org); len(names) > 1 || slices.Contains([]string{"", "own"}, after) && len(names) > 0 {
+		t.Errorf("%s at write %d of the %s: %v are left", fault, n, port, names)
+	}
+	return true
+}
+
+// What a sweep does at the same moment, or stops at, takes no credential away.
+func TestSweepMeetsAWriter(t *testing.T) {
+	w := newWorld(t)
+	c := w.create(ours)
+	// A writer that was slow: between its put and its commit an hour passes.
+	slow := &secrettest.Faulty{Vault: w.vault, Hook: func(call secrettest.Call) secrettest.Fault {
+		if call.Method == secrettest.Put {
+			w.pass(2 * time.Hour)
+			w.sweep()
+		}
+		return secrettest.None()
+	}}
+	_, err := w.process(w.table, slow).Update(t.Context(), w.org, c.ID, patch(t, `{"auth":{"access_token":"late"}}`))
+	if !errors.Is(err, connection.ErrBusy) {
+		t.Errorf("a late change: %v", err)
+	}
+	if got := w.credential(c.ID); got != was {
+		t.Errorf("credential %s", got)
+	}
+	_, err = w.process(w.table, slow).Create(t.Context(), w.org, connection.ID{}, change(t, ours))
+	if !errors.Is(err, connection.ErrBusy) {
+		t.Errorf("a late creation: %v", err)
+	}
+	w.check()
+	w.pass(2 * time.Hour)
+	w.sweep()
+	w.check()
+	if names := w.vault.Secrets(t, w.org); len(names) != 1 {
+		t.Errorf("%v are left", names)
+	}
+}
+
+// A writer whose lock ran out while it waited for the vault changes nothing: not
+// the row, and not what another wrote meanwhile.
+func TestLateWriterIsFenced(t *testing.T) {
+	w := newWorld(t)
+	c := w.create(ours)
+	late := &secrettest.Faulty{Vault: w.vault, Hook: func(call secrettest.Call) secrettest.Fault {
+		if call.Method == secrettest.Put {
+			w.pass(time.Minute)
+			w.update(c.ID, patch(t, `{"auth":{"access_token":"second"}}`))
+		}
+		return secrettest.None()
+	}}
+	_, err := w.process(w.table, late).Update(t.Context(), w.org, c.ID, patch(t, `{"integration_name":"First","auth":{"access_token":"first"}}`))
+	if !errors.Is(err, connection.ErrBusy) || late.Faults() != 0 {
+		t.Errorf("the late writer: %v", err)
+	}
+	got, err := w.keeper().Get(t.Context(), w.org, c.ID)
+	if err != nil || got.IntegrationName != "" || w.credential(c.ID) != `{"access_token":"second","refresh_token":"r1"}` {
+		t.Errorf("%+v, %v, credential %s", got, err, w.credential(c.ID))
+	}
+	w.update(c.ID, patch(t, `{"auth":{"access_token":"third"}}`))
+	if got := w.credential(c.ID); got != `{"access_token":"third","refresh_token":"r1"}` {
+		t.Errorf("credential %s", got)
+	}
+	w.check()
+}
+
+func TestEqualCredentialIsNotPut(t *testing.T) {
+	w := newWorld(t)
+	c := w.create(ours)
+	counting := &secrettest.Faulty{Vault: w.vault}
+	got, err := w.process(w.table, counting).Update(t.Context(), w.org, c.ID, patch(t, `{"auth":{"access_token":"t1"}}`))
+	if err != nil || counting.Writes() != 0 {
+		t.Errorf("%v, %d writes to the vault", err, counting.Writes())
+	}
+	if diff := cmp.Diff(c.UpdatedAt, got.UpdatedAt); diff != "" {
+		t.Errorf("nothing changed, and yet %s", diff)
+	}
+}

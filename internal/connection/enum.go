@@ -1,0 +1,86 @@
+package connection
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+//go:embed data/permissions.txt
+var permissionsFile string
+
+//go:embed data/categories.txt
+var categoriesFile string
+
+// enum is a set of words that grows every few days: a word that is not in it yet
+// but has its form is taken as it is.
+type enum struct {
+	words func() []string
+	form  *regexp.Regexp
+}
+
+var (
+	permissions = enum{sync.OnceValue(func() []string { return strings.Fields(permissionsFile) }), regexp.MustCompile(`^[a-z]+(_[a-z]+){1,3}$`)}
+	categories  = enum{sync.OnceValue(func() []string { return strings.Fields(categoriesFile) }), regexp.MustCompile(`^[a-z]+$`)}
+)
+
+// check finds the words that are none, each as a fault under pointer.
+func (e enum) check(pointer string, words []string) (faults []Fault) {
+	for i, w := range words {
+		if !e.form.MatchString(w) && !slices.Contains(e.words(), w) {
+			faults = append(faults, Fault{fmt.Sprintf("%s/%d", pointer, i), e.refusal(w)})
+		}
+	}
+	return faults
+}
+
+// UnknownCategory says what is wrong with a category that a list is filtered by;
+// "" if nothing is. Here a word has to be a known one: a misspelt filter would
+// find nothing and say nothing.
+func UnknownCategory(word string) string {
+	if slices.Contains(categories.words(), word) {
+		return ""
+	}
+	return categories.refusal(word)
+}
+
+// plain is what may be repeated to whoever sent it; anything else might be a
+// credential in the wrong place.
+var plain = regexp.MustCompile(`^[A-Za-z0-9 _.:-]{1,40}$`)
+
+func (e enum) refusal(word string) string {
+	if !plain.MatchString(word) {
+		return "is not a value of this list; the nearest to what was sent is " + e.nearest(word)
+	}
+	return fmt.Sprintf("%q is not a value of this list; the nearest is %s", word, e.nearest(word))
+}
+
+// nearest is the known word that the fewest edits lead to, the first of several.
+func (e enum) nearest(word string) string {
+	word = strings.ToLower(word[:min(len(word), 60)])
+	return slices.MinFunc(e.words(), func(a, b string) int { return distance(word, a) - distance(word, b) })
+}
+
+// distance is Levenshtein's: how many bytes to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
