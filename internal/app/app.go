@@ -68,6 +68,22 @@ func (a *App) Integrations() *integration.Store {
 	return &integration.Store{Table: a.Table(), Now: a.Now}
 }
 
+// Remover takes integrations out of their orgs. It reads no object and starts
+// nothing, so its jobs have neither.
+func (a *App) Remover() *integration.Remover {
+	return &integration.Remover{Table: a.Table(), Jobs: &job.Store{Table: a.Table(), Now: a.Now, Log: a.Log}, Now: a.Now, Log: a.Log}
+}
+
+// Connections are the customers' connections, without their credentials.
+func (a *App) Connections() *connection.Store {
+	return &connection.Store{Table: a.Table(), Now: a.Now}
+}
+
+// Keeper makes and changes connections, with their credentials.
+func (a *App) Keeper() *connection.Keeper {
+	return &connection.Keeper{Store: *a.Connections(), Vault: a.Vault(), Log: a.Log}
+}
+
 // Jobs are the runs of syncs.
 func (a *App) Jobs() *job.Store {
 	return &job.Store{Table: a.Table(), Blobs: a.Blobs(), Starter: a.Starter(), Now: a.Now, Log: a.Log}

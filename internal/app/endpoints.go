@@ -6,6 +6,7 @@ import (
 	"muster/internal/openapi"
 	"muster/internal/torii"
 	"muster/internal/twine"
+	"muster/internal/unified"
 )
 
 // Endpoints are all of this package's, for the gateway, the OpenAPI document and
@@ -13,7 +14,8 @@ import (
 var Endpoints = []func(*App) api.Route{
 	GetHealth, GetOpenapi,
 	PostFilesUpload, GetFilesURL, PostFiles, GetFilesID, GetFilesIDDownload, GetOrgsMy,
-	GetOrganizations, GetSystems, CreateSystemIntegration, GetSystemIntegrations, GetSystemIntegration, GetJobs, GetJob, CancelJob,
+	GetOrganizations, GetSystems, CreateSystemIntegration, GetSystemIntegrations, GetSystemIntegration, PatchSystemIntegration, DeleteSystemIntegration, GetJobs, GetJob, CancelJob,
+	ListUnifiedConnections, CreateUnifiedConnection, GetUnifiedConnection, UpdateUnifiedConnection, PatchUnifiedConnection, RemoveUnifiedConnection,
 }
 
 func GetHealth(*App) api.Route  { return health.Get() }
@@ -37,6 +39,21 @@ func CreateSystemIntegration(a *App) api.Route {
 }
 func GetSystemIntegrations(a *App) api.Route { return twine.GetSystemIntegrations(a.Integrations()) }
 func GetSystemIntegration(a *App) api.Route  { return twine.GetSystemIntegration(a.Integrations()) }
-func GetJobs(a *App) api.Route               { return twine.GetJobs(a.Jobs()) }
-func GetJob(a *App) api.Route                { return twine.GetJob(a.Jobs()) }
-func CancelJob(a *App) api.Route             { return twine.CancelJob(a.Jobs()) }
+func PatchSystemIntegration(a *App) api.Route {
+	return twine.PatchSystemIntegration(a.Integrations())
+}
+func DeleteSystemIntegration(a *App) api.Route { return twine.DeleteSystemIntegration(a.Remover()) }
+func GetJobs(a *App) api.Route                 { return twine.GetJobs(a.Jobs()) }
+func GetJob(a *App) api.Route                  { return twine.GetJob(a.Jobs()) }
+func CancelJob(a *App) api.Route               { return twine.CancelJob(a.Jobs()) }
+
+// Unified.to's.
+
+func ListUnifiedConnections(a *App) api.Route {
+	return unified.ListConnections(a.Connections(), a.Now)
+}
+func CreateUnifiedConnection(a *App) api.Route { return unified.CreateConnection(a.Keeper(), a.Now) }
+func GetUnifiedConnection(a *App) api.Route    { return unified.GetConnection(a.Connections(), a.Now) }
+func UpdateUnifiedConnection(a *App) api.Route { return unified.UpdateConnection(a.Keeper(), a.Now) }
+func PatchUnifiedConnection(a *App) api.Route  { return unified.PatchConnection(a.Keeper(), a.Now) }
+func RemoveUnifiedConnection(a *App) api.Route { return unified.RemoveConnection(a.Keeper()) }

@@ -21,7 +21,8 @@ func Sweep(a *App) func(context.Context, json.RawMessage) error {
 	return func(ctx context.Context, _ json.RawMessage) error {
 		swept, err := a.Jobs().Sweep(ctx)
 		gone, gerr := garbage.Collect(ctx, a.Table(), a.Now(), map[garbage.Kind]garbage.Deleter{
-			garbage.Blob: a.Blobs().Delete, garbage.Retired: a.purge,
+			garbage.Blob: a.Blobs().Delete, garbage.Blobs: a.deleteUnder,
+			garbage.Secret: a.Keeper().Collect, garbage.Retired: a.purge, garbage.Integration: a.Remover().Purge,
 		})
 		if gone > 0 || swept != (job.Swept{Running: swept.Running}) {
 			a.Log.InfoContext(ctx, "sweep", slog.Int("running", swept.Running), slog.Int("resent", swept.Resent),
@@ -30,6 +31,19 @@ func Sweep(a *App) func(context.Context, json.RawMessage) error {
 		}
 		return errors.Join(err, gerr)
 	}
+}
+
+// deleteUnder deletes every object under a prefix.
+func (a *App) deleteUnder(ctx context.Context, prefix string) error {
+	for info, err := range a.Blobs().List(ctx, prefix) {
+		if err == nil {
+			err = a.Blobs().Delete(ctx, info.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // purge starts the job that lets rows go whose retention is over.

@@ -10,5 +10,6 @@
 // changes the row's version, so that Forget fails and the commit with it.
 //
 // What is garbage, and when it is due, its owner says: package syncer, for
-// snapshots and for rows whose retention ends. The sweep calls Collect.
+// snapshots and for rows whose retention ends; package integration, for what a
+// removed one leaves. The sweep calls Collect.
 package garbage

@@ -72,7 +72,8 @@ func (n New) check() (catalog.System, error) {
 }
 
 // Create installs a system in an org. *Invalid. Calling it twice makes two,
-// unless both name one ID: then the second answers what the first made.
+// unless both name one ID: then the second answers what the first made, though
+// that was removed since.
 func (s *Store) Create(ctx context.Context, o org.ID, n New) (Integration, error) {
 	system, err := n.check()
 	if err != nil {
@@ -95,7 +96,7 @@ func (s *Store) EnsureHub(ctx context.Context, o org.ID) (Integration, error) {
 	return s.ensure(ctx, o, doc{ID: hubID(o), System: catalog.Hub().ID})
 }
 
-// ensure makes d unless something is there under its id, and answers that.
+// ensure makes d unless something is there under its id, or was, and answers that.
 func (s *Store) ensure(ctx context.Context, o org.ID, d doc) (Integration, error) {
 	found, err := s.Get(ctx, o, d.ID)
 	if !errors.Is(err, ErrNotFound) {
@@ -103,10 +104,18 @@ func (s *Store) ensure(ctx context.Context, o org.ID, d doc) (Integration, error
 	}
 	made, err := s.make(ctx, o, d)
 	var c *table.Conflict
-	if errors.As(err, &c) {
-		return s.Get(ctx, o, d.ID) // made by another meanwhile
+	if !errors.As(err, &c) {
+		return made, err
 	}
-	return made, err
+	found, err = s.Get(ctx, o, d.ID) // made by another meanwhile
+	if !errors.Is(err, ErrNotFound) {
+		return found, err
+	}
+	var was removed
+	if err := s.read(ctx, removedKey(o, d.ID), &was); err != nil {
+		return Integration{}, fmt.Errorf("create integration %s of org %s: %w", d.ID, o, err)
+	}
+	return was.integration()
 }
 
 // make gives d its number and writes it. *table.Conflict: its id is taken.
@@ -120,13 +129,14 @@ func (s *Store) make(ctx context.Context, o org.ID, d doc) (Integration, error) 
 	if n < 1 || n > math.MaxInt32 {
 		return Integration{}, fmt.Errorf("create integration of org %s: number %d is no positive int32", o, n)
 	}
-	now := s.Now().UTC().Truncate(time.Second)
+	now := s.now()
 	d.Format, d.Org, d.Number, d.InsertedAt, d.UpdatedAt = format, o, int32(n), now, now
 	// If we stop here: the integration is there with its number and its lease, or
 	// not at all. Without an answer, it is in the list (TestCreateStopsAnywhere).
 	err = s.writeOnce(ctx,
 		table.Put(docKey(o, d.ID), d, table.Absent),
 		table.Put(numberKey(o, d.Number), numberDoc{format, d.ID}, table.Absent),
+		table.Check(removedKey(o, d.ID), table.Absent),
 		lease.New(job.LeaseKey(o, d.ID.String())))
 	if err != nil {
 		return Integration{}, fmt.Errorf("create integration %s of org %s: %w", d.ID, o, err)

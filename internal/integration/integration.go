@@ -21,8 +21,8 @@ var ErrNotFound = errors.New("integration: not found")
 // Guard are the limits of removals that an integration sets: a run that would
 // remove more than both say is stopped before its commit.
 type Guard struct {
-	MaxPercent int64 `json:"max_percent"` // of the live users, 0 to 100
-	MaxCount   int64 `json:"max_count"`
+	MaxPercent int64 // of the live users, 0 to 100
+	MaxCount   int64
 }
 
 // DefaultGuard is the guard of an integration that chose none.
@@ -62,9 +62,26 @@ type doc struct {
 	APIClientID    uuid.UUID `json:"api_client_id,omitzero"`
 	APIEndpointURL string    `json:"api_endpoint_url,omitempty"`
 	ExternalOrgID  string    `json:"external_org_id,omitempty"`
-	RemovalGuard   *Guard    `json:"removal_guard,omitempty"`
+	RemovalGuard   guardDoc  `json:"removal_guard,omitzero"`
 	InsertedAt     time.Time `json:"inserted_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
+}
+
+// guardDoc are the limits that were chosen; nil is the default, whatever it is.
+type guardDoc struct {
+	MaxPercent *int64 `json:"max_percent,omitempty"`
+	MaxCount   *int64 `json:"max_count,omitempty"`
+}
+
+func (g guardDoc) guard() Guard {
+	all := DefaultGuard
+	if g.MaxPercent != nil {
+		all.MaxPercent = *g.MaxPercent
+	}
+	if g.MaxCount != nil {
+		all.MaxCount = *g.MaxCount
+	}
+	return all
 }
 
 const format = 1
@@ -80,15 +97,11 @@ func (d doc) integration() (Integration, error) {
 	if !ok {
 		return Integration{}, fmt.Errorf("integration: %s is of system %s, which this version's catalogue does not hold", d.ID, d.System)
 	}
-	i := Integration{
+	return Integration{
 		ID: d.ID, Org: d.Org, Number: d.Number, System: s, Description: d.Description,
 		APIClientID: d.APIClientID, APIEndpointURL: d.APIEndpointURL, ExternalOrgID: d.ExternalOrgID,
-		RemovalGuard: DefaultGuard, InsertedAt: d.InsertedAt, UpdatedAt: d.UpdatedAt,
-	}
-	if d.RemovalGuard != nil {
-		i.RemovalGuard = *d.RemovalGuard
-	}
-	return i, nil
+		RemovalGuard: d.RemovalGuard.guard(), InsertedAt: d.InsertedAt, UpdatedAt: d.UpdatedAt,
+	}, nil
 }
 
 func docKey(o org.ID, id ID) table.Key { return o.Key(id.String(), "INTEGRATION") }
@@ -104,6 +117,9 @@ type Store struct {
 	Table table.Table
 	Now   func() time.Time
 }
+
+// now is the time of a change.
+func (s *Store) now() time.Time { return s.Now().UTC().Truncate(time.Second) }
 
 // Get reads one integration. ErrNotFound.
 func (s *Store) Get(ctx context.Context, o org.ID, id ID) (Integration, error) {

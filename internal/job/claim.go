@@ -59,7 +59,8 @@ type Tick struct {
 // Tick claims the integration for a tick. A nil Run without an error means that
 // there is nothing to do here: the tick was delivered before, or the integration
 // is busy and the tick's job has been written as waiting (requeued) or, where
-// the trigger runs or waits already, as duplicate_aborted.
+// the trigger runs or waits already, as duplicate_aborted; or the integration
+// was removed, and there is no job.
 func (s *Store) Tick(ctx context.Context, t Tick) (*Run, error) {
 	j := s.newJob(t.Org, t.Integration, TickID(t.Trigger, t.Revision, t.ScheduledAt), Input{
 		Kind: InputTrigger, Trigger: t.Trigger, Revision: t.Revision, ScheduledAt: t.ScheduledAt.UTC(),
@@ -72,6 +73,8 @@ func (s *Store) Tick(ctx context.Context, t Tick) (*Run, error) {
 		switch {
 		case errors.As(err, &taken):
 			return nil, nil // its job is there: delivered before
+		case errors.Is(err, table.ErrNotFound):
+			return nil, nil // its schedule goes with the integration
 		case !errors.As(err, &busy):
 			return run, err
 		case busy.Job == j.ID.String():
@@ -87,23 +90,26 @@ func (s *Store) Tick(ctx context.Context, t Tick) (*Run, error) {
 const claimRounds = 16
 
 // queue writes the job of a tick that met a busy integration. It answers false
-// where the integration became free meanwhile.
+// where the job that it met moved on meanwhile: the integration may be free, or
+// removed, and then nothing of it may be written any more.
 func (s *Store) queue(ctx context.Context, j Job, busy *lease.Busy) (done bool, err error) {
 	id, err := ParseID(busy.Job)
 	if err != nil {
 		return false, err
 	}
-	running, err := s.Get(ctx, j.Org, id)
+	running, version, err := s.get(ctx, j.Org, id)
+	met := table.Check(jobKey(j.Org, id), table.Version(version))
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return false, err
 	case err != nil || running.Status.Terminal():
 		return false, nil
 	case running.Input.Kind == InputTrigger && running.Input.Trigger == j.Input.Trigger:
-		return true, s.abort(ctx, j)
+		return s.abort(ctx, j, met)
 	}
 	j.Status = Requeued
 	ws := append([]table.Write{
+		met,
 		table.Put(jobKey(j.Org, j.ID), j, table.Absent),
 		table.Put(waitingKey(j.Org, j.Integration, j.Input.Trigger), waitingRow{Job: j.ID}, table.Absent),
 	}, opening(j)...)
@@ -111,35 +117,38 @@ func (s *Store) queue(ctx context.Context, j Job, busy *lease.Busy) (done bool, 
 	// sweep starts it when the integration is free (TestI4_RequeuedJobRuns).
 	err = s.Table.Write(ctx, ws...)
 	var c *table.Conflict
-	if errors.As(err, &c) {
+	switch {
+	case errors.As(err, &c) && c.Index == 0:
+		return false, nil
+	case errors.As(err, &c):
 		// Either this very tick was written before, which abort finds as well, or
 		// its trigger has a job waiting.
-		return true, s.abort(ctx, j)
-	}
-	if err != nil {
+		return s.abort(ctx, j, met)
+	case err != nil:
 		return false, fmt.Errorf("job: requeueing %s: %w", j.ID, err)
 	}
 	s.LogOutcome(ctx, j)
 	return true, nil
 }
 
-// abort writes the job of a tick as duplicate_aborted, unless it is there.
-func (s *Store) abort(ctx context.Context, j Job) error {
+// abort writes the job of a tick as duplicate_aborted, unless it is there. It
+// answers false where met does not hold.
+func (s *Store) abort(ctx context.Context, j Job, met table.Write) (done bool, err error) {
 	j.end(DuplicateAborted, "", "the same trigger is running or waiting already", s.Now())
 	w := table.Put(jobKey(j.Org, j.ID), j, table.Absent).Until(j.EndedAt.Add(keep))
 	index := table.Put(indexKey(j.Org, j.Integration, j.ID), struct{}{}, table.Any).Until(j.EndedAt.Add(keep))
 	// If we stop here: the job is terminal and nothing else knows of it
 	// (TestI5_TickDeliveredTwice).
-	err := s.Table.Write(ctx, w, index)
+	err = s.Table.Write(ctx, met, w, index)
 	var c *table.Conflict
 	switch {
 	case errors.As(err, &c):
-		return nil // the tick was delivered before
+		return c.Index > 0, nil // the tick was delivered before
 	case err != nil:
-		return fmt.Errorf("job: recording duplicate %s: %w", j.ID, err)
+		return false, fmt.Errorf("job: recording duplicate %s: %w", j.ID, err)
 	}
 	s.LogOutcome(ctx, j)
-	return nil
+	return true, nil
 }
 
 // Adopt makes this process the worker of a parked job. lease.ErrLost: another

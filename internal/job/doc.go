@@ -8,6 +8,7 @@
 //	Sweep, every minute: sends lost starts again, restarts jobs whose worker died,
 //	                 ends those that died too often, starts those that waited
 //	Cancel ─► failed (cancelled), whatever the job was, if it was not terminal
+//	Evict ─► failed (integration_removed), in the transaction that removes it
 //
 //	            ┌────────────┐  worker died, parked  ┌─────────┐
 //	 Claim ───► │ processing │ ────────────────────► │ pending │ ◄── requeued ◄── Tick, busy

@@ -117,12 +117,14 @@ func save(j Job, version string) table.Write {
 }
 
 // closing are the writes that end a job beside its own row: no longer among the
-// running ones, and its place among its integration's jobs ends when it does.
+// running ones, and its place among its integration's jobs ends when it does, or
+// with the integration.
 func closing(j Job) []table.Write {
-	return []table.Write{
-		table.Delete(runningKey(j.ID), table.Any),
-		table.Put(indexKey(j.Org, j.Integration, j.ID), struct{}{}, table.Any).Until(j.EndedAt.Add(keep)),
+	index := table.Put(indexKey(j.Org, j.Integration, j.ID), struct{}{}, table.Any).Until(j.EndedAt.Add(keep))
+	if j.Reason == IntegrationRemoved {
+		index = table.Delete(index.Key, table.Any)
 	}
+	return []table.Write{table.Delete(runningKey(j.ID), table.Any), index}
 }
 
 // end makes j terminal.

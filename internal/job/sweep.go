@@ -70,7 +70,7 @@ func (s *Store) sweep(ctx context.Context, row table.Row, swept *Swept) error {
 	case err != nil:
 		return err
 	case removed:
-		return s.endAs(ctx, j, version, swept, IntegrationRemoved, "the integration was removed while the job waited or ran")
+		return s.endAs(ctx, j, version, swept, IntegrationRemoved, removedMessage)
 	case j.Status == Requeued:
 		return s.startWaiting(ctx, j, version, seen, swept)
 	case seen.Job != j.ID.String():

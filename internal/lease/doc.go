@@ -12,8 +12,8 @@
 //	 └──────── token+1, no owner) ──── parked ──► Adopt by the first delivery of
 //	                                              its start: token+1, owner, 60 s
 //
-// The row is made with its integration and goes only with it; the token never
-// falls. A lease that names a job is busy, run out or not, until its holder, a
+// The row is made with its integration and goes only with it (Remove), for good:
+// whoever held it then finds it lost. The token never falls. A lease that names a job is busy, run out or not, until its holder, a
 // cancel or the sweep has ended that job: taking one that ran out would leave
 // two jobs with a claim on it.
 //

@@ -6,6 +6,7 @@
 //	GET  /systems ─► what can be installed
 //	POST /org/system-integrations {"system_id"} ─► 201, with app_account_id: its
 //	GET  /org/system-integrations[/{id}]           number in the other family's calls
+//	PATCH, DELETE /org/system-integrations/{id} ─► its settings; all of it
 //	GET  /org/jobs/{job_id} ─► one sync: where it stands, what became of every record
 //
 // Every list takes pagination[first|after|last|before] and answers pagination

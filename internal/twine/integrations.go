@@ -2,7 +2,6 @@ package twine
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,16 +32,22 @@ type integrationData struct {
 	ExternalOrgID    *string          `json:"external_org_id"`
 	InsertedAt       time.Time        `json:"inserted_at"`
 	PropertyMappings []map[string]any `json:"property_mappings"`
+	RemovalGuard     guardData        `json:"removal_guard" doc:"A sync that would remove more than max_percent of the live users, and more than max_count of them, is stopped"`
 	System           systemData       `json:"system"`
 	SystemCustom     map[string]any   `json:"system_custom" nullable:"true"`
 	UpdatedAt        time.Time        `json:"updated_at"`
+}
+
+type guardData struct {
+	MaxCount   int64 `json:"max_count" example:"100"`
+	MaxPercent int64 `json:"max_percent" example:"50"`
 }
 
 func dataOf(i integration.Integration) integrationData {
 	d := integrationData{
 		ID: i.ID.String(), OrgID: i.Org.String(), SystemID: i.System.ID.String(), AppAccountID: i.Number,
 		APIEndpointURL: text(i.APIEndpointURL), Description: text(i.Description), ExternalOrgID: text(i.ExternalOrgID),
-		DomainMappings: []map[string]any{}, PropertyMappings: []map[string]any{},
+		DomainMappings: []map[string]any{}, PropertyMappings: []map[string]any{}, RemovalGuard: guardData{i.RemovalGuard.MaxCount, i.RemovalGuard.MaxPercent},
 		InsertedAt: i.InsertedAt.UTC(), System: systemOf(i.System), UpdatedAt: i.UpdatedAt.UTC(),
 	}
 	if i.APIClientID != uuid.Nil {
@@ -72,16 +77,8 @@ func CreateSystemIntegration(integrations Integrations) api.Route {
 	}
 	return api.Handle(op, func(ctx context.Context, in *createInput) (*integrationOutput, error) {
 		i, err := integrations.Create(ctx, api.Caller(ctx).Org, in.asked(api.ChosenID(ctx)))
-		var invalid *integration.Invalid
-		if errors.As(err, &invalid) {
-			faults := make([]api.Fault, len(invalid.Faults))
-			for i, f := range invalid.Faults {
-				faults[i] = api.Fault(f)
-			}
-			return nil, api.Invalid(faults[0].Pointer+" "+faults[0].Detail, faults...)
-		}
 		if err != nil {
-			return nil, err
+			return nil, refused(err)
 		}
 		return &integrationOutput{one[integrationData]{dataOf(i)}}, nil
 	})
@@ -116,11 +113,8 @@ func GetSystemIntegration(integrations Integrations) api.Route {
 			return nil, noIntegration()
 		}
 		i, err := integrations.Get(ctx, api.Caller(ctx).Org, id)
-		if errors.Is(err, integration.ErrNotFound) {
-			return nil, noIntegration()
-		}
 		if err != nil {
-			return nil, err
+			return nil, refused(err)
 		}
 		return &integrationOutput{one[integrationData]{dataOf(i)}}, nil
 	})

@@ -27,11 +27,12 @@ type State struct {
 	tokens map[table.Key]int64   // of each lease
 	ended  map[string]job.Status // by job, once it is terminal
 	points map[table.Key]snapshot.Ref
+	gone   map[table.Key]bool // leases of integrations that were removed
 }
 
 // New is the state of orgs, of which nothing was seen yet.
 func New(t table.Table, b blob.Store, orgs ...org.ID) *State {
-	return &State{t, b, orgs, map[table.Key]int64{}, map[string]job.Status{}, map[table.Key]snapshot.Ref{}}
+	return &State{t, b, orgs, map[table.Key]int64{}, map[string]job.Status{}, map[table.Key]snapshot.Ref{}, map[table.Key]bool{}}
 }
 
 // CheckState is one Check of a state of which nothing was seen before.
@@ -43,7 +44,7 @@ func CheckState(t testing.TB, tab table.Table, b blob.Store, orgs ...org.ID) {
 // Check reports every invariant that does not hold. Nobody may be writing.
 func (s *State) Check(t testing.TB) {
 	t.Helper()
-	c := &check{State: s, TB: t, ctx: context.Background(), entered: map[string]bool{}, running: map[string]bool{}}
+	c := &check{State: s, TB: t, ctx: context.Background(), entered: map[string]bool{}, rest: map[string]bool{}, running: map[string]bool{}}
 	c.shards()
 	for _, o := range s.orgs {
 		c.org(o)
@@ -59,6 +60,8 @@ type check struct {
 	testing.TB
 	ctx     context.Context
 	entered map[string]bool // blobs that have a garbage row
+	under   []string        // prefixes that have one
+	rest    map[string]bool // removed integrations whose rows have one, by "<org>/<integration>"
 	running map[string]bool // running rows whose job was not met yet
 }
 
@@ -95,7 +98,14 @@ func (c *check) shards() {
 		c.Fatalf("state: %v", err)
 	}
 	for _, it := range items {
-		c.entered[it.Ref] = true
+		switch it.Kind {
+		case garbage.Blob:
+			c.entered[it.Ref] = true
+		case garbage.Blobs:
+			c.under = append(c.under, it.Ref)
+		case garbage.Integration:
+			c.rest[it.Ref] = true
+		}
 	}
 }
 
@@ -121,7 +131,8 @@ func (c *check) org(o org.ID) {
 		if err != nil {
 			c.Fatalf("state: %v", err)
 		}
-		if !live[info.Key] && !c.entered[info.Key] {
+		under := slices.ContainsFunc(c.under, func(prefix string) bool { return strings.HasPrefix(info.Key, prefix) })
+		if !live[info.Key] && !c.entered[info.Key] && !under {
 			c.Errorf("state: %s is an orphan: no pointer names it and it is not entered as garbage", info.Key)
 		}
 	}
@@ -210,8 +221,12 @@ func (c *check) exists(key, version string) {
 // of its snapshot.
 func (c *check) integration(o org.ID, id string, jobs map[string]job.Job) string {
 	rows := c.rows(o.Part("INTEGRATION", id))
-	c.lease(o.Key("LEASE", "INTEGRATION", id), rows, jobs)
 	c.waiting(rows, jobs)
+	if _, ok := rows["LEASE"]; !ok {
+		c.removed(o, id, rows, jobs)
+		return ""
+	}
+	c.lease(o.Key("LEASE", "INTEGRATION", id), rows, jobs)
 	for jid, j := range jobs {
 		row, ok := rows["JOB#"+jid]
 		if !ok || row.Expires.IsZero() == j.Status.Terminal() {
@@ -233,15 +248,25 @@ func (c *check) integration(o org.ID, id string, jobs map[string]job.Job) string
 	return ref.Key
 }
 
-func (c *check) lease(k table.Key, rows map[string]table.Row, jobs map[string]job.Job) {
-	row, ok := rows["LEASE"]
-	if !ok {
-		for id, j := range jobs {
-			if j.Status == job.Processing && c.ended[id] == "" {
-				c.Logf("state: job %s lost its integration and is not ended yet", id)
-			}
+// removed checks what is left of an integration without a lease: nobody works on
+// it, and its rows are entered as garbage or gone.
+func (c *check) removed(o org.ID, id string, rows map[string]table.Row, jobs map[string]job.Job) {
+	c.gone[o.Key("LEASE", "INTEGRATION", id)] = true
+	rest := c.rest[o.String()+"/"+id]
+	if len(rows) > 0 && !rest {
+		c.Errorf("state: integration %s was removed, and %d rows of it stay for good", id, len(rows))
+	}
+	for jid, j := range jobs {
+		if !j.Status.Terminal() && (j.Status != job.Requeued || !rest) {
+			c.Errorf("state: job %s is %s, and its integration was removed", jid, j.Status)
 		}
-		return
+	}
+}
+
+func (c *check) lease(k table.Key, rows map[string]table.Row, jobs map[string]job.Job) {
+	row := rows["LEASE"]
+	if c.gone[k] {
+		c.Errorf("state: %s is there again, of an integration that was removed", k)
 	}
 	var l lease.State
 	c.decode(row, &l)

@@ -1,0 +1,9 @@
+// Command patch-system-integration serves PATCH /v1/org/system-integrations/{system_integration_id}.
+package main
+
+import (
+	"muster/internal/app"
+	"muster/internal/aws"
+)
+
+func main() { aws.Serve(app.PatchSystemIntegration) }

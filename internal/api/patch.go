@@ -1,0 +1,27 @@
+package api
+
+import (
+	"encoding/json"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Member is a member of the body of a PATCH, which is a merge patch (RFC 7396):
+// left out, null, or a value. Its field is tagged omitzero.
+type Member[T any] struct {
+	Sent  bool
+	Value *T // nil: null
+}
+
+func (m *Member[T]) UnmarshalJSON(b []byte) error {
+	m.Sent = true
+	return json.Unmarshal(b, &m.Value)
+}
+
+// Schema is the value's, or null.
+func (Member[T]) Schema(r huma.Registry) *huma.Schema {
+	s := huma.SchemaFromType(r, reflect.TypeFor[T]())
+	s.Nullable = true
+	return s
+}
