@@ -32,7 +32,7 @@ var arrows = map[string]string{
 	"unified": "api connection org secret",
 	"twine":   "api catalog integration job org roster",
 
-	"app":           "api blob garbage health integration job lease openapi org secret table torii twine upload",
+	"app":           "api blob connection garbage health integration job lease openapi org secret table torii twine unified upload",
 	"app/dataplane": "api app blob integration job org roster rosterfile snapshot syncer torii upload",
 
 	"local/bolt":  "table",
@@ -46,7 +46,7 @@ var arrows = map[string]string{
 	"aws/emf":     "",
 	"aws":         "api app aws/dynamo aws/emf aws/gateway aws/s3store aws/secrets blob job secret table",
 
-	"cmd/muster": "api app app/dataplane aws job local openapi org rosterfile/rostergen",
+	"cmd/muster": "api app app/dataplane aws aws/emf blob cost job local openapi org rosterfile/rostergen table",
 
 	// What only tests and benchmarks use.
 	"rosterfile/rostergen":      "",
@@ -57,6 +57,7 @@ var arrows = map[string]string{
 	"connection/connectiontest": "garbage org secret table",
 	"syncer/syncertest":         "blob garbage job lease org roster snapshot table",
 	"job/jobtest":               "job org",
+	"cost":                      "blob table",
 	"aws/emf/emftest":           "",
 	"emulator":                  "aws/dynamo",
 	"e2e":                       "",

@@ -25,7 +25,8 @@ type cli struct {
 		Revoke keyRevoke `cmd:"" help:"Make a key work no more, within a minute everywhere."`
 	} `cmd:"" help:"API keys."`
 	OpenAPI openapiPrint `cmd:"" name:"openapi" help:"Print the OpenAPI document of all calls."`
-	Bench   bench        `cmd:"" help:"Measure the sync of large files beside a decode-only floor."`
+	Bench   bench        `cmd:"" help:"Measure what has a budget, each beside its floor."`
+	Cost    costs        `cmd:"" help:"Count what syncs do and say what that costs on AWS."`
 	Floor   floor        `cmd:"" hidden:"" help:"Decode a file and nothing else."`
 }
 

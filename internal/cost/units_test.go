@@ -1,0 +1,220 @@
+package cost_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/google/uuid"
+
+	"muster/internal/aws/dynamo"
+	"muster/internal/cost"
+	"muster/internal/emulator"
+	"muster/internal/local/bolt"
+	"muster/internal/table"
+)
+
+// consumed adds up what DynamoDB says of itself, in thousandths of a unit.
+type consumed struct{ reads, writes atomic.Int64 }
+
+// options make every request ask for it.
+func (c *consumed) options(o *dynamodb.Options) {
+	o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("Consumed", c.ask), middleware.Before)
+	})
+}
+
+func (c *consumed) ask(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+	const total = types.ReturnConsumedCapacityTotal
+	switch p := in.Parameters.(type) {
+	case *dynamodb.GetItemInput:
+		p.ReturnConsumedCapacity = total
+	case *dynamodb.QueryInput:
+		p.ReturnConsumedCapacity = total
+	case *dynamodb.PutItemInput:
+		p.ReturnConsumedCapacity = total
+	case *dynamodb.UpdateItemInput:
+		p.ReturnConsumedCapacity = total
+	case *dynamodb.TransactWriteItemsInput:
+		p.ReturnConsumedCapacity = total
+	}
+	out, meta, err := next.HandleInitialize(ctx, in)
+	switch r := out.Result.(type) {
+	case *dynamodb.GetItemOutput:
+		c.add(&c.reads, r.ConsumedCapacity)
+	case *dynamodb.QueryOutput:
+		c.add(&c.reads, r.ConsumedCapacity)
+	case *dynamodb.PutItemOutput:
+		c.add(&c.writes, r.ConsumedCapacity)
+	case *dynamodb.UpdateItemOutput:
+		c.add(&c.writes, r.ConsumedCapacity)
+	case *dynamodb.TransactWriteItemsOutput:
+		for _, one := range r.ConsumedCapacity {
+			c.add(&c.writes, &one)
+		}
+	}
+	return out, meta, err
+}
+
+func (c *consumed) add(to *atomic.Int64, of *types.ConsumedCapacity) {
+	if of != nil && of.CapacityUnits != nil {
+		to.Add(int64(*of.CapacityUnits * 1000))
+	}
+}
+
+// Each call is made of the meter, over a table of the laptop's, and of DynamoDB
+// Local. That one says twice too much of a transaction, and rounds the sum of its
+// items where DynamoDB rounds each: so only those of one write are compared.
+func TestUnitsAreDynamoDBs(t *testing.T) {
+	var said consumed
+	client := dynamodb.New(emulator.DynamoDBClient(t).Options(), said.options)
+	name := emulator.TableName()
+	if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
+		t.Fatal(err)
+	}
+	var meter cost.Meter
+	metered, real := meter.Table(local(t)), dynamo.New(client, name)
+
+	const transaction = 2
+	small := put("a", 20, table.Absent)
+	grown := put("a", 3000, table.Version(small.Version))
+	shrunk := put("a", 20, table.Version(grown.Version))
+	for _, step := range []struct {
+		name        string
+		do          func(table.Table) error
+		says        float64 // how many times too much
+		reads, more float64 // what DynamoDB bills, and the emulator does not say: a read of nothing, a condition that failed
+	}{
+		{"a new row", writing(small), transaction, 0, 0},
+		{"one of 1 KiB", writing(put("b", kib, table.Any)), transaction, 0, 0},
+		{"and a byte", writing(put("c", kib+1, table.Any)), transaction, 0, 0},
+		{"of 1 KiB, expiring", writing(put("d", kib-16, table.Any).Until(soon)), transaction, 0, 0},
+		{"and a byte, expiring", writing(put("e", kib-15, table.Any).Until(soon)), transaction, 0, 0},
+		{"of 50 kB", writing(put("f", 50_000, table.Any)), transaction, 0, 0},
+		{"the delete of 1 KiB and a byte", writing(table.Delete(key("c"), table.Any)), transaction, 0, 0},
+		{"a larger row over one", writing(grown), 1, 0, 0},
+		{"a smaller", writing(shrunk), 1, 0, 0},
+		{"a row", getting(key("a")), 1, 0, 0},
+		{"no row", getting(key("none")), 1, 0, 0},
+		{"a row of 50 kB", getting(key("f")), 1, 0, 0},
+		{"a list", listing(table.Query{}), 1, 0, 0},
+		{"of one", listing(table.Query{Limit: 1}), 1, 0, 0},
+		{"of a range", listing(table.Query{From: "b", To: "f"}), 1, 0, 0},
+		{"from the end", listing(table.Query{Reverse: true, Limit: 2}), 1, 0, 0},
+		{"of nothing", listing(table.Query{Prefix: "none"}), 1, 1, 0},
+		{"a counter that is made", counting(soon), 1, 0, 1},
+		{"again", counting(soon), 1, 0, 0},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			before := meter.Usage()
+			said.reads.Store(0)
+			said.writes.Store(0)
+			if err := errors.Join(step.do(metered), step.do(real)); err != nil {
+				t.Fatal(err)
+			}
+			u := meter.Usage().Plus(before.Times(-1))
+			r, w := float64(said.reads.Load())/1000/step.says+step.reads, float64(said.writes.Load())/1000/step.says+step.more
+			if r != u.ReadUnits || w != u.WriteUnits {
+				t.Errorf("DynamoDB says %g read and %g write units, the meter %g and %g", r, w, u.ReadUnits, u.WriteUnits)
+			}
+		})
+	}
+}
+
+// A transaction is billed twice for each started KiB of each of its items.
+func TestUnitsOfATransaction(t *testing.T) {
+	large := put("l", 10_000, table.Any)
+	for _, tt := range []struct {
+		name   string
+		ws     []table.Write
+		units  float64
+		stored float64
+	}{
+		{"two rows", []table.Write{put("b", kib, table.Any), put("c", kib+1, table.Any)}, 2 + 4, 2*1024 + 1},
+		{"a hundred", many(100), 200, 0},
+		{"a check beside a put", []table.Write{table.Check(large.Key, table.Version(large.Version)), put("b", kib, table.Any)}, 2*10 + 2, 1024},
+		{"deletes, of much and of nothing", []table.Write{table.Delete(large.Key, table.Any), table.Delete(key("none"), table.Any)}, 2*10 + 2, -10_056},
+		{"none", nil, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tab := local(t)
+			if err := tab.Write(t.Context(), large); err != nil {
+				t.Fatal(err)
+			}
+			var meter cost.Meter
+			if err := meter.Table(tab).Write(t.Context(), tt.ws...); err != nil {
+				t.Fatal(err)
+			}
+			if u := meter.Usage(); u.WriteUnits != tt.units || tt.stored != 0 && u.Stored != tt.stored {
+				t.Errorf("%g units, %g bytes more", u.WriteUnits, u.Stored)
+			}
+		})
+	}
+}
+
+// kib is the body of a row of exactly 1 KiB.
+var kib = 1024 - len("pk"+"ORG#x"+"sk"+"a"+"version"+"doc") - len(uuid.Nil.String())
+
+var soon = time.Now().Add(time.Hour)
+
+func key(sort string) table.Key { return table.Key{Part: "ORG#x", Sort: sort} }
+
+func put(sort string, bytes int, c table.Cond) table.Write {
+	return table.Put(key(sort), strings.Repeat("x", bytes-2), c) // and the quotes
+}
+
+func local(t *testing.T) table.Table {
+	t.Helper()
+	tab, err := bolt.Open(filepath.Join(t.TempDir(), "table.db"), time.Now, bolt.NoSync)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tab.Close() })
+	return tab
+}
+
+func writing(ws ...table.Write) func(table.Table) error {
+	return func(t table.Table) error { return t.Write(context.Background(), ws...) }
+}
+
+func getting(k table.Key) func(table.Table) error {
+	return func(t table.Table) error {
+		if _, err := t.Get(context.Background(), k); !errors.Is(err, table.ErrNotFound) {
+			return err
+		}
+		return nil
+	}
+}
+
+func listing(q table.Query) func(table.Table) error {
+	return func(t table.Table) error {
+		for _, err := range t.List(context.Background(), "ORG#x", q) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func counting(expires time.Time) func(table.Table) error {
+	return func(t table.Table) error {
+		_, err := t.Add(context.Background(), table.Key{Part: "COUNT", Sort: "n"}, 1, expires)
+		return err
+	}
+}
+
+func many(n int) (ws []table.Write) {
+	for i := range n {
+		ws = append(ws, table.Put(table.Key{Part: "ORG#y", Sort: strconv.Itoa(i)}, i, table.Any))
+	}
+	return ws
+}
