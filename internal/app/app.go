@@ -8,9 +8,11 @@ import (
 
 	"muster/internal/api"
 	"muster/internal/blob"
+	"muster/internal/connection"
 	"muster/internal/integration"
 	"muster/internal/job"
 	"muster/internal/org"
+	"muster/internal/secret"
 	"muster/internal/table"
 	"muster/internal/upload"
 )
@@ -21,6 +23,7 @@ type Platform interface {
 	Table() table.Table
 	Blobs() blob.Store
 	Signer() blob.Signer
+	Vault() secret.Vault
 	Starter() job.Starter
 }
 

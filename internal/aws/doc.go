@@ -10,11 +10,12 @@
 //
 //	MUSTER_TABLE             the DynamoDB table
 //	MUSTER_BUCKET            the S3 bucket
+//	MUSTER_SECRET_PREFIX     how the names of its secrets begin, "muster" unless set
 //	MUSTER_SYNC_FUNCTION     the function that works on jobs, by name or ARN
 //	MUSTER_MAX_UPLOAD_BYTES  app.Settings
 //	MUSTER_IN_REQUEST_BYTES  app.Settings
 //
 // The AWS SDK's own (AWS_REGION, AWS_ENDPOINT_URL_S3 and so on) are read by the
 // SDK: with them, the same binaries run over emulators. The ports over AWS are
-// dynamo and s3store; gateway turns events into requests.
+// dynamo, s3store and secrets; gateway turns events into requests.
 package aws

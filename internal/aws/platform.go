@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,12 +16,15 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"muster/internal/app"
 	"muster/internal/aws/dynamo"
 	"muster/internal/aws/s3store"
+	"muster/internal/aws/secrets"
 	"muster/internal/blob"
 	"muster/internal/job"
+	"muster/internal/secret"
 	"muster/internal/table"
 )
 
@@ -31,6 +35,7 @@ type Platform struct {
 	config  aws.Config
 	table   lazy[table.Table]
 	blobs   lazy[*s3store.Store]
+	vault   lazy[secret.Vault]
 	starter lazy[job.Starter]
 	retries *atomic.Int64 // counts those of the table; nil: nobody asks
 }
@@ -78,6 +83,13 @@ func (p *Platform) bucket() *s3store.Store {
 			o.UsePathStyle = os.Getenv("AWS_ENDPOINT_URL_S3") != "" || os.Getenv("AWS_ENDPOINT_URL") != ""
 		})
 		return s3store.New(client, os.Getenv("MUSTER_BUCKET"))
+	})
+}
+
+func (p *Platform) Vault() secret.Vault {
+	return p.vault.get(func() secret.Vault {
+		client := secretsmanager.NewFromConfig(p.config, secrets.Options)
+		return secrets.New(client, cmp.Or(os.Getenv("MUSTER_SECRET_PREFIX"), "muster"))
 	})
 }
 

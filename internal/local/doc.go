@@ -3,6 +3,7 @@
 //
 //	Open(dir) ─► Platform ─┬─ table    dir/table.db        package bolt
 //	                       ├─ blobs    dir/blobs/          package disk
+//	                       ├─ vault    dir/vault.db, .key  package vault
 //	                       └─ starter  a goroutine for each start
 //
 // One process at a time has the folder (bolt.ErrLocked). What AWS does by rule or

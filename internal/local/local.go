@@ -14,6 +14,8 @@ import (
 	"muster/internal/job"
 	"muster/internal/local/bolt"
 	"muster/internal/local/disk"
+	"muster/internal/local/vault"
+	"muster/internal/secret"
 	"muster/internal/table"
 )
 
@@ -21,6 +23,7 @@ import (
 type Platform struct {
 	table   *bolt.Table
 	blobs   *disk.Store
+	vault   *vault.Vault
 	starter *Starter
 	temp    string
 }
@@ -44,6 +47,9 @@ func Open(dir string, baseURL func() string, now func() time.Time) (*Platform, e
 		// What a killed process left unfinished; the folder is ours alone.
 		err = errors.Join(os.RemoveAll(p.temp), os.MkdirAll(p.temp, 0o700))
 	}
+	if err == nil {
+		p.vault, err = vault.Open(dir)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the data in %s: %w", dir, err), t.Close())
 	}
@@ -53,13 +59,14 @@ func Open(dir string, baseURL func() string, now func() time.Time) (*Platform, e
 func (p *Platform) Table() table.Table   { return p.table }
 func (p *Platform) Blobs() blob.Store    { return p.blobs }
 func (p *Platform) Signer() blob.Signer  { return p.blobs }
+func (p *Platform) Vault() secret.Vault  { return p.vault }
 func (p *Platform) Starter() job.Starter { return p.starter }
 
 // TempDir is for what need not survive the process.
 func (p *Platform) TempDir() string { return p.temp }
 
 // Close gives the folder back.
-func (p *Platform) Close() error { return p.table.Close() }
+func (p *Platform) Close() error { return errors.Join(p.vault.Close(), p.table.Close()) }
 
 // ages are how long objects are kept under each prefix; on AWS the bucket has
 // the same rules. Snapshots have none: a quiet one is old and live.
