@@ -24,6 +24,9 @@ type Syncs interface {
 	// how it ended. A job that is there under id, unless that is zero, is answered as
 	// it stands. *lease.Busy: another job has the integration.
 	SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error)
+	// DryRun says how that would end, as a job that is stored nowhere, and changes
+	// nothing. TooLong: it is more than a request takes.
+	DryRun(ctx context.Context, o org.ID, integration string, in job.Input, size int64) (job.Job, error)
 }
 
 // Jobs are the runs of syncs. *job.Store is one.
@@ -32,7 +35,7 @@ type Jobs interface {
 }
 
 type syncInput struct {
-	DryRun        bool `query:"dry_run" doc:"Refused when true: a sync always commits"`
+	DryRun        bool `query:"dry_run" doc:"Say how the sync would end, and change nothing"`
 	AllowRemovals bool `query:"allow_removals" doc:"Let this one run remove more users than the integration's guard allows"`
 	Body          struct {
 		IDFile       idText `json:"idFile" doc:"The file's id, as an integer or its digits"`
@@ -43,7 +46,8 @@ type syncInput struct {
 type syncOutput struct {
 	Body struct {
 		Success bool   `json:"success"`
-		JobID   string `json:"job_id" doc:"The sync's job: GET /v1/org/jobs/{job_id} says what became of every record"`
+		JobID   string `json:"job_id,omitempty" doc:"The sync's job: GET /v1/org/jobs/{job_id} says what became of every record. A dry run has none" example:"018f5c3e-8a00-7b1d-9d5e-6d7573746572"`
+		DryRunReport
 	}
 }
 
@@ -55,17 +59,20 @@ func PutServicesSyncCustom(integrations Integrations, uploads Uploads, syncs Syn
 		Summary: "Sync custom integration",
 		Description: "Validates an uploaded JSON file of the type customIntegrationData and makes its users and licences those of the app account. " +
 			"200 means that this is done; a file that takes longer than about 20 seconds is worked on afterwards, until when every other sync of the app account is a 409. " +
-			"A file at fault is a 400 and changes nothing.",
+			"A file at fault is a 400 and changes nothing. " +
+			"With dry_run=true nothing is changed at all: the answer says what would come of it, also while a sync is running, and whether the removal guard would stop it. " +
+			"A file at fault is the same 400; one that is more than a request takes is a 413.",
 	}
 	return api.Handle(op, func(ctx context.Context, in *syncInput) (*syncOutput, error) {
-		if in.DryRun { // to ignore it would change what its sender wanted only to look at
-			return nil, invalid(api.Fault{Pointer: "query.dry_run", Detail: "is not offered: a sync always commits; nothing was done"})
-		}
 		target, file, err := in.resolve(ctx, integrations, uploads, now())
 		if err != nil {
 			return nil, err
 		}
 		input := job.Input{Kind: job.InputFile, FileID: file.ID, AllowRemovals: in.AllowRemovals}
+		if in.DryRun {
+			j, err := syncs.DryRun(ctx, api.Caller(ctx).Org, target.ID.String(), input, file.Size)
+			return dryRunOf(j, err)
+		}
 		j, err := syncs.SyncFile(ctx, api.Caller(ctx).Org, target.ID.String(), job.TryID(api.ChosenID(ctx)), input, file.Size)
 		if err != nil {
 			return nil, notRun(ctx, jobs, j, err)

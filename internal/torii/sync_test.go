@@ -76,6 +76,7 @@ func TestSyncRefusesBeforeTheLease(t *testing.T) {
 		t.Error("a sync was begun")
 		return job.Job{}, nil
 	}
+	w.dryRun = w.sync
 	data, plugin := w.put(t, w.acme.org.ID, upload.CustomIntegrationData), w.put(t, w.acme.org.ID, upload.Plugin)
 	w.put(t, w.other.org.ID, upload.CustomIntegrationData)
 	w.put(t, w.other.org.ID, upload.CustomIntegrationData)
@@ -114,10 +115,13 @@ func TestSyncRefusesBeforeTheLease(t *testing.T) {
 		"an app account of no form": {syncBody(data, `"a#b"`), 400, fault("/idAppAccount", number)},
 		"neither given":             {`{}`, 400, badRequest + `/idAppAccount: is required; and 1 more, see errors","errors":[{"pointer":"/idAppAccount","detail":"is required"},{"pointer":"/idFile","detail":"is required"}]` + requestID},
 	} {
-		t.Run(name, func(t *testing.T) { want(t, w.call("PUT", syncPath, tc.body), tc.status, tc.want) })
+		t.Run(name, func(t *testing.T) {
+			want(t, w.call("PUT", syncPath, tc.body), tc.status, tc.want)
+			want(t, w.call("PUT", syncPath+"?dry_run=true", tc.body), tc.status, tc.want)
+		})
 	}
-	if got := pointers(t, w.call("PUT", syncPath+"?dry_run=true", syncBody(data, 2))); !cmp.Equal(got, []string{"query.dry_run"}) {
-		t.Errorf("a dry run: %v", got)
+	if got := pointers(t, w.call("PUT", syncPath+"?dry_run=perhaps", syncBody(data, 2))); !cmp.Equal(got, []string{"query.dry_run"}) {
+		t.Errorf("a dry run or not: %v", got)
 	}
 	if got := pointers(t, w.call("PUT", syncPath, syncBody(true, `[]`))); !cmp.Equal(got, []string{"/idFile", "/idAppAccount"}) {
 		t.Errorf("both ill-formed: %v", got)

@@ -46,6 +46,7 @@ type world struct {
 
 	acme, other tenant
 	sync        func(ctx context.Context, o org.ID, integration string, in job.Input, size int64) (job.Job, error)
+	dryRun      func(ctx context.Context, o org.ID, integration string, in job.Input, size int64) (job.Job, error)
 	members     func(o org.ID, integration string, q roster.MembersQuery) (roster.MembersPage, error)
 	jobID       job.ID // that the last sync was given
 	licenses    func(o org.ID, integration string, q roster.LicensesQuery) (roster.LicensesPage, error)
@@ -62,6 +63,10 @@ type tenant struct {
 func (w *world) SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error) {
 	w.jobID = id
 	return w.sync(ctx, o, integration, in, size)
+}
+
+func (w *world) DryRun(ctx context.Context, o org.ID, integration string, in job.Input, size int64) (job.Job, error) {
+	return w.dryRun(ctx, o, integration, in, size)
 }
 
 func (w *world) Roster(o org.ID, integration string) roster.Reader {
