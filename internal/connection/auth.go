@@ -16,19 +16,19 @@ import (
 // and the only ones that are ever answered. They lie in the row; every other
 // member, known or not, is secret and lies in the vault.
 type Auth struct {
-	Name                    string    `json:"name,omitempty"`
-	Emails                  []string  `json:"emails,omitempty"`
-	UserID                  string    `json:"user_id,omitempty"`
-	APIURL                  string    `json:"api_url,omitempty"`
-	AppID                   string    `json:"app_id,omitempty"`
-	Audience                string    `json:"audience,omitempty"`
-	ClientID                string    `json:"client_id,omitempty"`
-	AuthorizeURL            string    `json:"authorize_url,omitempty"`
-	TokenURL                string    `json:"token_url,omitempty"`
-	RefreshURL              string    `json:"refresh_url,omitempty"`
-	ExpiresIn               *Number   `json:"expires_in,omitempty" doc:"Seconds"`
+	Name                    string    `json:"name,omitempty" example:"Service user"`
+	Emails                  []string  `json:"emails,omitempty" example:"admin@acme.example"`
+	UserID                  string    `json:"user_id,omitempty" example:"u-42"`
+	APIURL                  string    `json:"api_url,omitempty" example:"https://api.hibob.com"`
+	AppID                   string    `json:"app_id,omitempty" example:"app-7"`
+	Audience                string    `json:"audience,omitempty" example:"https://api.hibob.com"`
+	ClientID                string    `json:"client_id,omitempty" example:"client-3"`
+	AuthorizeURL            string    `json:"authorize_url,omitempty" example:"https://auth.example.com/authorize"`
+	TokenURL                string    `json:"token_url,omitempty" example:"https://auth.example.com/token"`
+	RefreshURL              string    `json:"refresh_url,omitempty" example:"https://auth.example.com/refresh"`
+	ExpiresIn               *Number   `json:"expires_in,omitempty" doc:"Seconds" example:"3600"`
 	ExpiryDate              time.Time `json:"expiry_date,omitzero"`
-	RefreshTokenExpiresIn   *Number   `json:"refresh_token_expires_in,omitempty" doc:"Seconds"`
+	RefreshTokenExpiresIn   *Number   `json:"refresh_token_expires_in,omitempty" doc:"Seconds" example:"86400"`
 	RefreshTokenExpiresDate time.Time `json:"refresh_token_expires_date,omitzero"`
 }
 

@@ -25,7 +25,7 @@ type world struct {
 	org   org.ID
 	table table.Table
 	vault *connectiontest.Watched
-	aws   *vault.Vault // the same, as the customer's own hands reach it
+	aws   *vault.Vault  // the same, as the customer's own hands reach it
 	clock *atomic.Int64 // seconds
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"regexp"
 	"strings"
 	"time"
 
@@ -58,8 +59,7 @@ func (k *Keeper) bring(ctx context.Context, cur Connection, name string) (placed
 	if err == nil && arn == cur.Secret.ARN {
 		return placed{secret: cur.Secret}, nil
 	}
-	// Vaults keep Muster's own under muster/<org>/: another connection's would go with it.
-	if err == nil && strings.Contains(arn, "muster/"+cur.Org.String()+"/") {
+	if err == nil && strings.Contains(arn, "/"+cur.Org.String()+"/") && named.MatchString(arn) { // it would go with its connection
 		return placed{}, invalid("/auth_aws_arn", "names a secret that Muster keeps for another connection: send the credential itself, or a secret of your own")
 	}
 	if err == nil {
@@ -203,6 +203,9 @@ func (k *Keeper) settle(ctx context.Context, c Connection, p *placed) {
 // people, and its own part, so that what deletes a secret by its name can never
 // meet a later one.
 func newName(id ID) string { return id.String() + "_" + uuid.NewString()[:8] }
+
+// named is such a name, as part of the full one under which vaults keep it.
+var named = regexp.MustCompile(`/[0-9a-f-]{36}_[0-9a-f]{8}(-|$)`)
 
 // refOf is a secret as its garbage row names it.
 func refOf(c Connection, name string) string {

@@ -37,6 +37,7 @@ func tags() []api.Tag {
 		{Name: "Applications Users", Description: "The users that the last sync of an app listed"},
 		{Name: "Systems", Description: "The catalogue: kinds of third-party systems"},
 		{Name: "System integrations", Description: "Systems installed in an organisation"},
+		{Name: "Connections", Description: "Customers' access to third-party systems, with credentials that are kept and never answered"},
 		{Name: "Jobs", Description: "Runs of syncs, and what became of every record"},
 		{Name: "Health", Description: "Whether it answers"},
 		{Name: "Documentation", Description: "How to call it"},

@@ -1,0 +1,84 @@
+package unified
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"muster/internal/api"
+	"muster/internal/connection"
+	"muster/internal/org"
+)
+
+type listInput struct {
+	Limit        int      `query:"limit" default:"100" minimum:"1" maximum:"1000"`
+	Offset       int      `query:"offset" default:"0" minimum:"0"`
+	UpdatedGTE   string   `query:"updated_gte" doc:"Updated then or later: an RFC 3339 date-time, in whole seconds" example:"2026-05-04T10:20:30Z"`
+	Sort         string   `query:"sort" enum:"name,updated_at,created_at" doc:"By default created_at; updated_at where updated_gte is given. name is integration_name"`
+	Order        string   `query:"order" enum:"asc,desc" default:"asc"`
+	ExternalXRef string   `query:"external_xref" doc:"Of this user of the customer's" example:"customer-42"`
+	Categories   []string `query:"categories,explode" doc:"Of any of these categories, as several parameters or with commas" example:"hris"`
+	Env          string   `query:"env" default:"Production"`
+
+	from time.Time
+}
+
+// Resolve is called by huma after the request was read.
+func (in *listInput) Resolve(huma.Context) []error {
+	var faults []error
+	if in.UpdatedGTE != "" {
+		// A '+' that the client did not escape has become a space.
+		t, err := time.Parse(time.RFC3339, strings.ReplaceAll(in.UpdatedGTE, " ", "+"))
+		if err != nil {
+			faults = append(faults, &api.Fault{Pointer: "query.updated_gte", Detail: "must be a date-time with an offset, as 2026-05-04T10:20:30Z"})
+		}
+		in.from = whole(t)
+	}
+	var words []string
+	for _, sent := range in.Categories {
+		for w := range strings.SplitSeq(sent, ",") {
+			if detail := connection.UnknownCategory(w); detail != "" {
+				faults = append(faults, &api.Fault{Pointer: "query.categories", Detail: detail})
+			}
+			words = append(words, w)
+		}
+	}
+	in.Categories = words
+	return faults
+}
+
+func (in *listInput) query() connection.Query {
+	return connection.Query{
+		Environment: in.Env, ExternalXRef: in.ExternalXRef, Categories: in.Categories, UpdatedFrom: in.from,
+		Sort: connection.Sort(in.Sort), Descending: in.Order == "desc", Offset: in.Offset, Limit: in.Limit,
+	}
+}
+
+type listOutput struct{ Body []connectionData }
+
+// ListConnections is GET /unified/connection, a bare array. A page is shorter than
+// its limit only at the end: clients take it for the end.
+func ListConnections(connections Connections, now func() time.Time) api.Route {
+	op := api.Op{
+		ID: "listUnifiedConnections", Method: "GET", Path: base, Tag: tag, Role: org.Read, Summary: "List connections",
+		Description: "Of one environment, oldest first unless another order is asked for. A page with fewer connections than limit is the last.",
+	}
+	return api.Handle(op, func(ctx context.Context, in *listInput) (*listOutput, error) {
+		page, err := connections.List(ctx, api.Caller(ctx).Org, in.query())
+		if errors.Is(err, connection.ErrTooLarge) {
+			f := api.Fault{Pointer: "query.limit", Detail: "makes the page too large for an answer; ask for fewer"}
+			return nil, api.Invalid(f.Pointer+" "+f.Detail, f)
+		}
+		if err != nil {
+			return nil, err
+		}
+		body := make([]connectionData, len(page))
+		for i, c := range page {
+			body[i] = dataOf(c, now())
+		}
+		return &listOutput{body}, nil
+	})
+}
