@@ -16,6 +16,9 @@
 // or carries its tag. One of another org is, in every answer, one that does not
 // exist (invariant I8).
 //
+// A Cache before a vault remembers what was read for a short time, and asks again
+// for who was refused with it.
+//
 // When a secret is made, moved to and let go, package connection says. The
 // adapters are local/vault and aws/secrets; both pass secrettest.
 package secret
