@@ -33,7 +33,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{TB: t, org: org.NewID(), clock: new(atomic.Int64)}
 	w.clock.Store(time.Date(2031, 3, 4, 5, 6, 7, 0, time.UTC).Unix())
-	tab, err := bolt.Open(filepath.Join(t.TempDir(), "table.db"), w.now)
+	tab, err := bolt.Open(filepath.Join(t.TempDir(), "table.db"), w.now, bolt.NoSync)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ type world struct {
 
 func serve(t testing.TB) world {
 	t.Helper()
-	tab, err := bolt.Open(filepath.Join(t.TempDir(), "table.db"), time.Now)
+	tab, err := bolt.Open(filepath.Join(t.TempDir(), "table.db"), time.Now, bolt.NoSync)
 	if err != nil {
 		t.Fatal(err)
 	}

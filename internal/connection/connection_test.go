@@ -1,0 +1,399 @@
+package connection_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/internal/connection"
+	"muster/internal/local/bolt"
+	"muster/internal/local/vault"
+	"muster/internal/org"
+	"muster/internal/table"
+)
+
+// 64 clients change one connection at once, every other one its credential. Every
+// change that was answered is there, and the row and its secret are one change's.
+func TestManyWritersAtOnce(t *testing.T) {
+	w := newWorld(t)
+	c := w.create(ours)
+	const clients = 64
+	var done [clients]bool
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			body := fmt.Sprintf(`{"auth":{"name":"n%d","s%d":"%d"}}`, i, i, i)
+			if i%2 == 0 {
+				body = fmt.Sprintf(`{"external_xref":"x%d","auth":{"user_id":"u%d"}}`, i, i)
+			}
+			_, err := w.keeper().Update(t.Context(), w.org, c.ID, patch(t, body))
+			if done[i] = err == nil; err != nil && !errors.Is(err, connection.ErrBusy) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	got, err := w.keeper().Get(t.Context(), w.org, c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, secrets, last := 0, w.credential(c.ID), false
+	for i, ok := range done {
+		if !ok {
+			continue
+		}
+		n++
+		if i%2 == 1 && !strings.Contains(secrets, fmt.Sprintf(`"s%d":"%d"`, i, i)) {
+			t.Errorf("the change of client %d is lost: %s", i, secrets)
+		}
+		last = last || got.ExternalXRef == fmt.Sprintf("x%d", i) && got.Auth.UserID == fmt.Sprintf("u%d", i)
+	}
+	if !last {
+		t.Errorf("the row is a mixture: %+v", got)
+	}
+	t.Logf("%d of %d were done, the others told to try again", n, clients)
+	if n < clients/2 {
+		t.Errorf("only %d were done", n)
+	}
+	w.check()
+}
+
+// The same without what settles who wrote: it must lose changes, or the test above
+// shows nothing.
+func TestManyWritersWithoutConditionsLoseChanges(t *testing.T) {
+	w := newWorld(t)
+	c := w.create(ours)
+	blind := &unconditional{w.table}
+	var wg sync.WaitGroup
+	for i := range 32 {
+		wg.Go(func() {
+			_, _ = w.process(blind, w.vault).Update(t.Context(), w.org, c.ID, patch(t, fmt.Sprintf(`{"auth":{"s%d":"%d"}}`, i, i)))
+		})
+	}
+	wg.Wait()
+	if n := strings.Count(w.credential(c.ID), `"s`); n == 32 {
+		t.Error("nothing was lost without any condition")
+	}
+}
+
+// unconditional is a table on which every condition holds.
+type unconditional struct{ table.Table }
+
+func (u *unconditional) Write(ctx context.Context, ws ...table.Write) error {
+	var kept []table.Write
+	for _, w := range ws {
+		if w.Cond = table.Any; w.Op != table.OpCheck {
+			kept = append(kept, w)
+		}
+	}
+	return u.Table.Write(ctx, kept...)
+}
+
+// Tries under one id make one connection with one secret, whoever comes first.
+func TestTriesOfOneIDMakeOne(t *testing.T) {
+	w := newWorld(t)
+	id := connection.NewID()
+	var wg sync.WaitGroup
+	var made [16]connection.Connection
+	for i := range made {
+		wg.Go(func() {
+			var err error
+			if made[i], err = w.keeper().Create(t.Context(), w.org, id, change(t, ours)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, m := range made {
+		if m.ID != id || m.Secret != made[0].Secret {
+			t.Errorf("%+v, and %+v", m, made[0])
+		}
+	}
+	w.check()
+	if names := w.vault.Secrets(t, w.org); len(names) != 1 {
+		t.Errorf("secrets %v", names)
+	}
+}
+
+func TestDeleteAtOnceWithChanges(t *testing.T) {
+	w := newWorld(t)
+	for range 10 {
+		c := w.create(ours)
+		var wg sync.WaitGroup
+		var deleted atomic.Int32
+		for i := range 8 {
+			wg.Go(func() {
+				_, err := w.keeper().Update(t.Context(), w.org, c.ID, patch(t, fmt.Sprintf(`{"auth":{"token":"%d"}}`, i)))
+				if err != nil && !errors.Is(err, connection.ErrNotFound) && !errors.Is(err, connection.ErrBusy) {
+					t.Error(err)
+				}
+			})
+		}
+		for range 2 {
+			wg.Go(func() {
+				switch err := w.keeper().Delete(t.Context(), w.org, c.ID); {
+				case err == nil:
+					deleted.Add(1)
+				case !errors.Is(err, connection.ErrNotFound) && !errors.Is(err, connection.ErrBusy):
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if deleted.Load() == 0 {
+			t.Error("nobody deleted it")
+		}
+		w.check()
+	}
+	w.pass(2 * time.Hour)
+	w.sweep()
+	w.check()
+	if names := w.vault.Secrets(t, w.org); len(names) != 0 {
+		t.Errorf("%v are left", names)
+	}
+}
+
+// counting counts the rows that lists read.
+type counting struct {
+	table.Table
+	rows, gets atomic.Int64
+}
+
+func (c *counting) List(ctx context.Context, part string, q table.Query) iter.Seq2[table.Row, error] {
+	return func(yield func(table.Row, error) bool) {
+		for r, err := range c.Table.List(ctx, part, q) {
+			c.rows.Add(1)
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func (c *counting) Get(ctx context.Context, k table.Key) (table.Row, error) {
+	if strings.HasSuffix(k.Part, "#CONNECTION") {
+		c.gets.Add(1)
+	}
+	return c.Table.Get(ctx, k)
+}
+
+// A page is right in every order, and costs what List promises.
+func TestListPages(t *testing.T) {
+	w := newWorld(t)
+	const n = 150
+	var all []connection.Connection
+	for i := range n {
+		if i%3 == 0 {
+			w.pass(time.Second)
+		}
+		all = append(all, w.create(fmt.Sprintf(`{"integration_type":"t","integration_name":"N %c %d","external_xref":"u%d","permissions":[],"categories":["%s"]}`,
+			'a'+(i*7)%26, i, i%10, []string{"hris", "ats", "crm"}[i%3])))
+	}
+	for i := range all {
+		if i%4 == 0 {
+			w.pass(time.Second)
+			all[i] = w.update(all[i].ID, patch(t, `{"auth":{"name":"again"}}`))
+		}
+	}
+	w.check()
+	from := all[n/2].CreatedAt
+	for name, tc := range map[string]struct {
+		query connection.Query
+		rows  int // index rows that a page of 20 behind 40 reads at most; 0: not promised
+	}{
+		"default":             {connection.Query{}, 60},
+		"newest":              {connection.Query{Descending: true}, 60},
+		"by name":             {connection.Query{Sort: connection.ByName}, 60},
+		"by name, back":       {connection.Query{Sort: connection.ByName, Descending: true}, 60},
+		"by update":           {connection.Query{Sort: connection.ByUpdated}, 60},
+		"since":               {connection.Query{UpdatedFrom: from}, 60},
+		"since, back":         {connection.Query{UpdatedFrom: from, Descending: true}, 60},
+		"by creation, since":  {connection.Query{UpdatedFrom: from, Sort: connection.ByCreated}, 0},
+		"user":                {connection.Query{ExternalXRef: "u3"}, 30},
+		"user by name":        {connection.Query{ExternalXRef: "u3", Sort: connection.ByName}, 0},
+		"user since":          {connection.Query{ExternalXRef: "u4", UpdatedFrom: from}, 0},
+		"category":            {connection.Query{Categories: []string{"ats"}}, 0},
+		"categories, by name": {connection.Query{Categories: []string{"ats", "crm"}, Sort: connection.ByName, UpdatedFrom: from}, 0},
+	} {
+		q := tc.query
+		q.Environment, q.Limit = "Production", 20
+		want := expected(all, q)
+		var got []string
+		for {
+			page, err := w.keeper().List(t.Context(), w.org, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range page {
+				got = append(got, c.ID.String())
+			}
+			if q.Offset += q.Limit; len(page) < q.Limit {
+				break
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		c := &counting{Table: w.table}
+		q.Offset = 40
+		page, err := w.process(c, w.vault).List(t.Context(), w.org, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tc.rows > 0 && (c.rows.Load() > int64(tc.rows) || c.gets.Load() != int64(len(page))) {
+			t.Errorf("%s: a page of %d read %d index rows and %d connections", name, len(page), c.rows.Load(), c.gets.Load())
+		}
+	}
+}
+
+// expected is what a query answers, done by hand.
+func expected(all []connection.Connection, q connection.Query) (ids []string) {
+	kept := slices.DeleteFunc(slices.Clone(all), func(c connection.Connection) bool {
+		return c.UpdatedAt.Before(q.UpdatedFrom) || q.ExternalXRef != "" && c.ExternalXRef != q.ExternalXRef ||
+			q.Categories != nil && !slices.Contains(q.Categories, c.Categories[0])
+	})
+	key := func(c connection.Connection) string {
+		switch {
+		case q.Sort == connection.ByName:
+			return c.IntegrationName
+		case q.Sort == connection.ByUpdated, q.Sort == "" && !q.UpdatedFrom.IsZero():
+			return c.UpdatedAt.Format(time.RFC3339)
+		}
+		return c.CreatedAt.Format(time.RFC3339)
+	}
+	slices.SortFunc(kept, func(a, b connection.Connection) int {
+		return strings.Compare(key(a)+" "+a.ID.String(), key(b)+" "+b.ID.String())
+	})
+	if q.Descending {
+		slices.Reverse(kept)
+	}
+	for _, c := range kept {
+		ids = append(ids, c.ID.String())
+	}
+	return ids
+}
+
+func TestListRefusesAPageTooLarge(t *testing.T) {
+	w := newWorld(t)
+	emails := strings.Repeat(`"`+strings.Repeat("e", 300)+`",`, 999) + `"e"`
+	for range 16 {
+		w.create(least + `,"auth":{"emails":[` + emails + `]}}`)
+	}
+	q := connection.Query{Environment: "Production", Limit: 100}
+	if _, err := w.keeper().List(t.Context(), w.org, q); !errors.Is(err, connection.ErrTooLarge) {
+		t.Errorf("a page of 5 MB: %v", err)
+	}
+	q.Limit = 10
+	if page, err := w.keeper().List(t.Context(), w.org, q); err != nil || len(page) != 10 {
+		t.Errorf("%d, %v", len(page), err)
+	}
+}
+
+// Names and environments are whatever people write.
+func TestStrangeNames(t *testing.T) {
+	w := newWorld(t)
+	long := strings.Repeat("é", 490)
+	for _, s := range []string{"#", "a#b", "ORG#x", "\t", "a\tb", " ", "~", "..", "Å", "\U0010FFFF", long, "%", "\x00"} {
+		env := "E" + s
+		c, err := w.keeper().Create(t.Context(), w.org, connection.ID{}, connection.Change{
+			IntegrationType: text("t" + s), IntegrationName: text(s), ExternalXRef: text("x" + s[:min(len(s), 900)]), Environment: text(env),
+			Permissions: connection.Field[[]string]{Sent: true, Value: []string{}}, Categories: connection.Field[[]string]{Sent: true, Value: []string{}},
+		})
+		if err != nil {
+			t.Errorf("%.20q: %v", s, err)
+			continue
+		}
+		for _, q := range []connection.Query{{}, {Sort: connection.ByName}, {ExternalXRef: c.ExternalXRef}} {
+			q.Environment, q.Limit = env, 10
+			page, err := w.keeper().List(t.Context(), w.org, q)
+			if err != nil || len(page) != 1 || page[0].ID != c.ID {
+				t.Errorf("%.20q: %d found, %v", s, len(page), err)
+			}
+		}
+		if err := w.keeper().Delete(t.Context(), w.org, c.ID); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func text(s string) connection.Field[string] { return connection.Field[string]{Sent: true, Value: s} }
+
+func TestAnotherOrgsConnection(t *testing.T) {
+	w := newWorld(t)
+	c, rival := w.create(ours), org.NewID()
+	_, errGet := w.keeper().Get(t.Context(), rival, c.ID)
+	_, errUpdate := w.keeper().Update(t.Context(), rival, c.ID, patch(t, `{"auth":{"token":"x"}}`))
+	for i, err := range []error{errGet, errUpdate, w.keeper().Delete(t.Context(), rival, c.ID)} {
+		if !errors.Is(err, connection.ErrNotFound) {
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+	if got := w.credential(c.ID); got != was {
+		t.Errorf("credential %s", got)
+	}
+}
+
+func TestHealthState(t *testing.T) {
+	now := time.Date(2031, 3, 4, 5, 6, 7, 0, time.UTC)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	for want, hs := range map[string][]connection.Health{
+		"new":           {{}},
+		"healthy":       {{HealthyAt: now}, {HealthyAt: now, UnhealthyAt: ago(time.Hour)}, {HealthyAt: now, UnhealthyAt: now}},
+		"unhealthy_now": {{HealthyAt: ago(48 * time.Hour), UnhealthyAt: ago(24 * time.Hour)}},
+		"unhealthy":     {{UnhealthyAt: now}, {HealthyAt: ago(48 * time.Hour), UnhealthyAt: ago(25 * time.Hour)}},
+	} {
+		for _, h := range hs {
+			if got := h.State(now); got != want {
+				t.Errorf("%+v is %s, want %s", h, got, want)
+			}
+		}
+	}
+}
+
+func Example() {
+	dir, err := os.MkdirTemp("", "muster")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	tab, errTable := bolt.Open(filepath.Join(dir, "table.db"), time.Now)
+	kept, errVault := vault.Open(dir)
+	if err := errors.Join(errTable, errVault); err != nil {
+		log.Fatal(err)
+	}
+	defer tab.Close()
+	defer kept.Close()
+
+	ctx, acme := context.Background(), org.NewID()
+	k := &connection.Keeper{Store: connection.Store{Table: tab, Now: time.Now}, Vault: kept, Log: slog.Default()}
+	ch := connection.Change{
+		IntegrationType: connection.Field[string]{Sent: true, Value: "hibob"},
+		Permissions:     connection.Field[[]string]{Sent: true, Value: []string{"hris_employee_read"}},
+		Categories:      connection.Field[[]string]{Sent: true, Value: []string{"hris"}},
+	}
+	ch.Auth.Sent, ch.Auth.Value = true, map[string]json.RawMessage{"name": json.RawMessage(`"Service user"`), "token": json.RawMessage(`"s3cret"`)}
+	c, err := k.Create(ctx, acme, connection.ID{}, ch)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, credential, err := k.Credential(ctx, acme, c.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(c.Auth.Name, credential, string(credential.Reveal()))
+	// Output: Service user [redacted] {"token":"s3cret"}
+}
