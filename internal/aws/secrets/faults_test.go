@@ -1,0 +1,343 @@
+package secrets_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/google/uuid"
+
+	"muster/internal/aws/secrets"
+	"muster/internal/emulator"
+	"muster/internal/org"
+	"muster/internal/secret"
+	"muster/internal/secret/secrettest"
+)
+
+// refused is an answer of Secrets Manager's.
+func refused(code, message string) emulator.Fault {
+	status := http.StatusBadRequest
+	if code == "InternalServiceError" {
+		status = http.StatusInternalServerError
+	}
+	b, err := json.Marshal(map[string]string{"__type": code, "message": message})
+	if err != nil {
+		panic(err) // strings alone
+	}
+	return emulator.Refused(code, status, string(b))
+}
+
+// through is a vault behind a proxy.
+func through(t *testing.T, decide func(emulator.Request) emulator.Fault) (*secrets.Vault, *emulator.FaultProxy) {
+	t.Helper()
+	p := emulator.NewFaultProxy(t, emulator.Moto(t), decide)
+	client := emulator.SecretsManagerClientAt(p.URL, secrets.Options, func(o *secretsmanager.Options) {
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond })
+	})
+	return secrets.New(client, "muster"), p
+}
+
+func sound(t *testing.T) *secrets.Vault {
+	t.Helper()
+	return secrets.New(emulator.SecretsManagerClient(t), "muster")
+}
+
+// world is one secret with a current and a pending version, and a step to take.
+type world struct {
+	org     org.ID
+	name    string
+	current secret.Ref
+	pending secret.Ref
+	next    string // a version to put
+	value   secret.Value
+}
+
+func newWorld(t *testing.T) world {
+	t.Helper()
+	w := world{org: org.NewID(), name: uuid.NewString(), next: uuid.NewString(), value: secret.New([]byte("canary-" + uuid.NewString()))}
+	for _, ref := range []*secret.Ref{&w.current, &w.pending} {
+		var err error
+		if *ref, err = sound(t).Put(t.Context(), w.org, w.name, uuid.NewString(), w.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+// steps are the writes, each with the operation that a fault shall meet, and what
+// must be so once it is through.
+var steps = map[string]struct {
+	operation string
+	prepare   func(context.Context, secret.Vault, world) error
+	do        func(context.Context, secret.Vault, world) error
+	done      func(context.Context, secret.Vault, world) error
+}{
+	"create": {operation: "CreateSecret",
+		do: func(ctx context.Context, v secret.Vault, w world) error {
+			ref, err := v.Put(ctx, w.org, w.name+"-new", w.next, w.value)
+			if err == nil {
+				_, err = v.Get(ctx, w.org, ref)
+			}
+			return err
+		}},
+	"put": {operation: "PutSecretValue",
+		do: func(ctx context.Context, v secret.Vault, w world) error {
+			_, err := v.Put(ctx, w.org, w.name, w.next, w.value)
+			return err
+		},
+		done: func(ctx context.Context, v secret.Vault, w world) error {
+			_, err := v.Get(ctx, w.org, secret.Ref{ARN: w.current.ARN, Version: w.next})
+			return err
+		}},
+	"restore": {operation: "RestoreSecret",
+		prepare: func(ctx context.Context, v secret.Vault, w world) error { return v.Delete(ctx, w.org, w.name) },
+		do: func(ctx context.Context, v secret.Vault, w world) error {
+			_, err := v.Put(ctx, w.org, w.name, w.next, w.value)
+			return err
+		},
+		done: func(ctx context.Context, v secret.Vault, w world) error {
+			_, err := v.Get(ctx, w.org, secret.Ref{ARN: w.current.ARN, Version: w.next})
+			return err
+		}},
+	"promote": {operation: "UpdateSecretVersionStage",
+		do: func(ctx context.Context, v secret.Vault, w world) error { return v.Promote(ctx, w.org, w.pending) },
+		done: func(ctx context.Context, v secret.Vault, w world) error {
+			_, err := v.Get(ctx, w.org, secret.Ref{ARN: w.current.ARN})
+			return err
+		}},
+	"delete": {operation: "DeleteSecret",
+		do: func(ctx context.Context, v secret.Vault, w world) error { return v.Delete(ctx, w.org, w.name) },
+		done: func(ctx context.Context, v secret.Vault, w world) error {
+			if _, err := v.Get(ctx, w.org, w.current); !errors.Is(err, secret.ErrNotFound) {
+				return errors.New("it is there still")
+			}
+			return nil
+		}},
+}
+
+// Whatever does not answer, once or for all tries of the SDK: the same call again
+// is through, and nothing was done twice.
+func TestWritesOutliveFaults(t *testing.T) {
+	for name, fault := range map[string]emulator.Fault{
+		"LostReply": emulator.LostReply(), "LostRequest": emulator.LostRequest(),
+		"ThrottlingException":    refused("ThrottlingException", "Rate exceeded"),
+		"InternalServiceError":   refused("InternalServiceError", "try later"),
+		"LimitExceededException": refused("LimitExceededException", "too many versions"),
+	} {
+		for step, s := range steps {
+			for _, all := range []bool{false, true} {
+				if !all && name == "LimitExceededException" {
+					continue // the SDK does not try it again
+				}
+				t.Run(name+" "+step+map[bool]string{false: " once", true: " each time"}[all], func(t *testing.T) {
+					w, met := newWorld(t), 1
+					if all {
+						met = 3
+					}
+					v, proxy := through(t, emulator.On(s.operation, met, fault))
+					if s.prepare != nil {
+						if err := s.prepare(t.Context(), sound(t), w); err != nil {
+							t.Fatal(err)
+						}
+					}
+					err := s.do(t.Context(), v, w)
+					if all {
+						if !errors.Is(err, secret.ErrUnavailable) {
+							t.Errorf("%v, want ErrUnavailable", err)
+						}
+						secrettest.CheckQuiet(t, err, w.value.Reveal())
+						if name != "LimitExceededException" && proxy.Fired(name) != 3 {
+							t.Errorf("the SDK tried %d times", proxy.Fired(name))
+						}
+						err = s.do(t.Context(), sound(t), w)
+					}
+					if err != nil {
+						t.Errorf("in the end: %v", err)
+					}
+					if proxy.Fired(name) == 0 {
+						t.Error("no fault met the step")
+					}
+					if s.done != nil {
+						if err := s.done(t.Context(), sound(t), w); err != nil {
+							t.Errorf("afterwards: %v", err)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// What AWS refuses to show is not there; what it refuses to do is an error.
+func TestRefusals(t *testing.T) {
+	w := newWorld(t)
+	const who = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform"
+	for _, c := range []struct {
+		operation, code string
+		call            func(v secret.Vault) error
+		hidden          bool
+	}{
+		{"DescribeSecret", "AccessDeniedException", find(t, w), true},
+		{"DescribeSecret", "InvalidParameterException", find(t, w), true},
+		{"DescribeSecret", "ValidationException", find(t, w), true},
+		{"DescribeSecret", "AccessDeniedException", get(t, w), true},
+		{"GetSecretValue", "AccessDeniedException", get(t, w), true},
+		{"GetSecretValue", "DecryptionFailure", get(t, w), true},
+		{"GetSecretValue", "InvalidRequestException", get(t, w), true},
+		{"DescribeSecret", "AccessDeniedException", promote(t, w), true},
+		{"DescribeSecret", "UnrecognizedClientException", find(t, w), false},
+		{"PutSecretValue", "AccessDeniedException", put(t, w, w.name), false},
+		{"PutSecretValue", "EncryptionFailure", put(t, w, w.name), false},
+		{"PutSecretValue", "ValidationException", put(t, w, w.name), false},
+		{"PutSecretValue", "ResourceNotFoundException", put(t, w, w.name), false}, // each round
+		{"CreateSecret", "AccessDeniedException", put(t, w, "new"), false},
+		{"CreateSecret", "ResourceExistsException", put(t, w, "new"), false}, // each round
+		{"UpdateSecretVersionStage", "AccessDeniedException", promote(t, w), false},
+		{"UpdateSecretVersionStage", "InvalidParameterException", promote(t, w), false}, // each round
+		{"DeleteSecret", "AccessDeniedException", func(v secret.Vault) error { return v.Delete(t.Context(), w.org, w.name) }, false},
+		{"DeleteSecret", "InvalidRequestException", func(v secret.Vault) error { return v.Delete(t.Context(), w.org, w.name) }, false},
+	} {
+		t.Run(c.code+" to "+c.operation, func(t *testing.T) {
+			// Some messages of AWS quote the request.
+			v, proxy := through(t, emulator.On(c.operation, 100, refused(c.code, who+" "+string(w.value.Reveal()))))
+			if c.code == "AccessDeniedException" {
+				v, proxy = through(t, emulator.On(c.operation, 100, refused(c.code, who)))
+			}
+			err := c.call(v)
+			if proxy.Fired(c.code) == 0 {
+				t.Fatal("no refusal met the call")
+			}
+			if c.hidden {
+				if err == nil || err.Error() != secret.ErrNotFound.Error() {
+					t.Errorf("%v, want exactly %q", err, secret.ErrNotFound)
+				}
+				return
+			}
+			if err == nil || errors.Is(err, secret.ErrNotFound) || errors.Is(err, secret.ErrUnavailable) || !strings.Contains(err.Error(), c.code) {
+				t.Errorf("%v, want an error that names %s", err, c.code)
+			}
+			if c.code == "AccessDeniedException" && !strings.Contains(err.Error(), who) {
+				t.Errorf("%v does not say who may not", err)
+			}
+			secrettest.CheckQuiet(t, err, w.value.Reveal())
+		})
+	}
+}
+
+func find(t *testing.T, w world) func(secret.Vault) error {
+	return func(v secret.Vault) error { _, err := v.Find(t.Context(), w.org, w.current.ARN); return err }
+}
+
+func get(t *testing.T, w world) func(secret.Vault) error {
+	return func(v secret.Vault) error { _, err := v.Get(t.Context(), w.org, w.current); return err }
+}
+
+func put(t *testing.T, w world, name string) func(secret.Vault) error {
+	return func(v secret.Vault) error {
+		_, err := v.Put(t.Context(), w.org, name, w.next, w.value)
+		return err
+	}
+}
+
+func promote(t *testing.T, w world) func(secret.Vault) error {
+	return func(v secret.Vault) error { return v.Promote(t.Context(), w.org, w.pending) }
+}
+
+// Another makes or deletes the secret between a put's look and its write.
+func TestPutBesideAnother(t *testing.T) {
+	for name, c := range map[string]struct {
+		before string // the call that another comes before
+		other  func(t *testing.T, w world) error
+	}{
+		"made": {"CreateSecret", func(t *testing.T, w world) error {
+			_, err := sound(t).Put(t.Context(), w.org, "new", uuid.NewString(), secret.New([]byte("theirs")))
+			return err
+		}},
+		"made by a lost try of its own": {"CreateSecret", func(t *testing.T, w world) error { return put(t, w, "new")(sound(t)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			v, proxy := through(t, func(r emulator.Request) emulator.Fault {
+				if r.Operation == c.before && r.Ordinal == 1 {
+					if err := c.other(t, w); err != nil {
+						t.Error(err)
+					}
+				}
+				return emulator.None()
+			})
+			ref, err := v.Put(t.Context(), w.org, "new", w.next, w.value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := v.Get(t.Context(), w.org, ref); err != nil || !got.Equal(w.value) {
+				t.Errorf("it has another value, or %v", err)
+			}
+			if len(proxy.Requests()) < 2 {
+				t.Error("nobody came between")
+			}
+		})
+	}
+}
+
+// Others in the account are left alone: a secret under our name that is not the
+// org's, and a customer's own that is about to go.
+func TestOthersSecrets(t *testing.T) {
+	client, w := emulator.SecretsManagerClient(t), newWorld(t)
+	c := customer{client}
+	taken := uuid.NewString()
+	c.bring(t, "muster/"+w.org.String()+"/"+taken, org.ID{}, []byte("theirs"))
+	if err := put(t, w, taken)(sound(t)); err == nil || !strings.Contains(err.Error(), "not made by Muster") {
+		t.Errorf("put over another's: %v", err)
+	}
+
+	going := uuid.NewString()
+	arn := c.bring(t, going, w.org, []byte("x"))
+	if _, err := sound(t).Find(t.Context(), w.org, going); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: &arn}); err != nil {
+		t.Fatal(err)
+	}
+	_, errFind := sound(t).Find(t.Context(), w.org, going)
+	_, errGet := sound(t).Get(t.Context(), w.org, secret.Ref{ARN: arn})
+	for _, err := range []error{errFind, errGet} {
+		if err == nil || err.Error() != secret.ErrNotFound.Error() {
+			t.Errorf("one whose deletion is scheduled: %v", err)
+		}
+	}
+}
+
+// Two deployments in one account have secrets of their own.
+func TestPrefix(t *testing.T) {
+	client, o, name, version := emulator.SecretsManagerClient(t), org.NewID(), uuid.NewString(), uuid.NewString()
+	arns := map[string]bool{}
+	for _, prefix := range []string{"muster", "muster-test"} {
+		v := secrets.New(client, prefix)
+		ref, err := v.Put(t.Context(), o, name, version, secret.New([]byte(prefix)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: &ref.ARN})
+		if err != nil || aws.ToString(d.Name) != prefix+"/"+o.String()+"/"+name {
+			t.Errorf("it is called %s, %v", aws.ToString(d.Name), err)
+		}
+		tags := map[string]string{}
+		for _, tag := range d.Tags {
+			tags[*tag.Key] = *tag.Value
+		}
+		if tags["muster:org"] != o.String() || tags["muster:name"] != name {
+			t.Errorf("its tags are %v", tags)
+		}
+		arns[ref.ARN] = true
+	}
+	if len(arns) != 2 {
+		t.Error("they met")
+	}
+}
