@@ -70,7 +70,7 @@ func (in *intake) dry(ctx context.Context, j job.Job, size int64) (err error) {
 		return err
 	}
 	defer last.Close()
-	return in.judge(j, next)
+	return in.judge(ctx, j, next)
 }
 
 func tooLong(why string) error {

@@ -20,7 +20,6 @@ type intake struct {
 	cursor   []byte // of the last batch that was added
 	complete bool   // the read is
 	merged   bool   // the counts are of the whole
-	settings Settings
 	report   job.Report
 }
 
@@ -79,7 +78,8 @@ func never() bool { return false }
 // is the context of the merge itself. opts says what becomes of the result; the
 // rest of it is filled in here.
 func (in *intake) merge(ctx, soft context.Context, j job.Job, targets []Target, opts snapshot.Options) (last *snapshot.Reader, next *snapshot.Next, err error) {
-	if in.settings, err = in.Integrations.SyncSettings(ctx, j.Org, j.Integration); err != nil {
+	settings, err := in.Integrations.SyncSettings(ctx, j.Org, j.Integration)
+	if err != nil {
 		return nil, nil, err
 	}
 	if opts.AppliedUpTo, err = in.appliedUpTo(ctx, j, targets); err != nil {
@@ -88,7 +88,7 @@ func (in *intake) merge(ctx, soft context.Context, j job.Job, targets []Target, 
 	if last, err = in.Snapshots.Latest(ctx, j.Org, j.Integration); err != nil {
 		return nil, nil, err
 	}
-	opts.Retention, opts.PurgeOnly = in.settings.Retention, j.Input.Kind == job.InputRetention
+	opts.Retention, opts.PurgeOnly = settings.Retention, j.Input.Kind == job.InputRetention
 	if next, err = in.finish(soft, last, opts); err != nil {
 		return nil, nil, errors.Join(interrupted(soft, err), last.Close())
 	}
@@ -110,12 +110,17 @@ func (in *intake) finish(ctx context.Context, last *snapshot.Reader, opts snapsh
 	return next, nil
 }
 
-// judge is the removal guard of the integration, unless the job lifts it.
-func (in *intake) judge(j job.Job, next *snapshot.Next) error {
-	if j.Input.AllowRemovals {
+// judge is the removal guard of the integration, unless the job lifts it: the one
+// that stands now, behind a merge that may have taken long.
+func (in *intake) judge(ctx context.Context, j job.Job, next *snapshot.Next) error {
+	if j.Input.AllowRemovals || next.WouldRemove == 0 {
 		return nil
 	}
-	return in.settings.Guard.judge(next)
+	settings, err := in.Integrations.SyncSettings(ctx, j.Org, j.Integration)
+	if err != nil {
+		return err
+	}
+	return settings.Guard.judge(next)
 }
 
 // problems notes what was wrong, the first few in words.

@@ -40,7 +40,8 @@ func (g Guard) Stops(remove, live int64) bool {
 
 // Integrations is what a sync must know of its integration.
 type Integrations interface {
-	// SyncSettings are the settings that count now.
+	// SyncSettings are the settings that count now. lease.ErrLost where the
+	// integration was removed: its lease went with it.
 	SyncSettings(ctx context.Context, o org.ID, integration string) (Settings, error)
 	// CurrentTrigger reports whether a trigger is there, enabled, in this revision.
 	CurrentTrigger(ctx context.Context, o org.ID, integration, trigger string, revision int64) (bool, error)

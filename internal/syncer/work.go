@@ -19,13 +19,8 @@ import (
 	"muster/internal/table"
 )
 
-// How long what is replaced, or never became live, stays: an unfinished
-// snapshot; and one that was replaced, a day longer than point-in-time recovery
-// of the table can reach back.
-const (
-	intentDue   = 48 * time.Hour
-	replacedDue = 36 * 24 * time.Hour
-)
+// intentDue is how long a snapshot stays that never became live.
+const intentDue = 48 * time.Hour
 
 // How long the stores may take for what is put and committed behind the merge. A
 // request that used up its time has no more left; a worker has most of stopBefore.
@@ -209,7 +204,7 @@ func (w *worker) commit(ctx, soft context.Context, targets []Target) error {
 	if err := w.putProblems(ctx, next.Problems); err != nil {
 		return err
 	}
-	if err := w.judge(j, next); err != nil {
+	if err := w.judge(ctx, j, next); err != nil {
 		return err
 	}
 	ws, err := w.putSnapshot(ctx, last, next)
@@ -248,7 +243,7 @@ func (w *worker) putSnapshot(ctx context.Context, last *snapshot.Reader, next *s
 	}
 	ws := []table.Write{snapshot.Pointer(j.Org, j.Integration, ref, last.PointerCond()), entry.Forget()}
 	if old := last.Ref(); !old.IsZero() {
-		replaced, _ := garbage.Enter(garbage.Blob, old.Key, w.Now().Add(replacedDue))
+		replaced, _ := garbage.Enter(garbage.Blob, old.Key, w.Now().Add(garbage.Keep))
 		ws = append(ws, replaced)
 	}
 	return ws, nil

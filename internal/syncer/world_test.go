@@ -16,10 +16,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"muster/internal/blob"
 	"muster/internal/blob/blobtest"
 	"muster/internal/garbage"
+	systems "muster/internal/integration"
 	"muster/internal/job"
 	"muster/internal/lease"
 	"muster/internal/local/bolt"
@@ -99,7 +101,12 @@ func inBubble(t *testing.T, name string, test func(*world)) {
 
 func (w *world) install(o org.ID, id string) {
 	w.t.Helper()
-	if err := w.table.Write(w.t.Context(), lease.New(job.LeaseKey(o, id))); err != nil {
+	u, err := uuid.Parse(id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s := &systems.Store{Table: w.table, Now: time.Now}
+	if _, err := s.Create(w.t.Context(), o, systems.New{ID: systems.TryID(u), System: fileSystem(w.t)}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -218,7 +225,9 @@ func (w *world) tick(trigger string, at time.Time) job.Tick {
 // sweep is the work of a minute: jobs, then garbage.
 func (w *world) sweep(p *process) (job.Swept, error) {
 	swept, err := p.Jobs.Sweep(p.ctx)
-	_, gerr := garbage.Collect(p.ctx, p.table, p.Now(), map[garbage.Kind]garbage.Deleter{garbage.Blob: p.blobs.Delete})
+	_, gerr := garbage.Collect(p.ctx, p.table, p.Now(), map[garbage.Kind]garbage.Deleter{
+		garbage.Blob: p.blobs.Delete, garbage.Blobs: p.deleteUnder, garbage.Integration: p.remover().Purge,
+	})
 	return swept, errors.Join(err, gerr)
 }
 

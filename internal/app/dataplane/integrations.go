@@ -11,6 +11,7 @@ import (
 	"muster/internal/blob"
 	"muster/internal/integration"
 	"muster/internal/job"
+	"muster/internal/lease"
 	"muster/internal/org"
 	"muster/internal/roster"
 	"muster/internal/rosterfile"
@@ -29,6 +30,9 @@ func (i integrations) SyncSettings(ctx context.Context, o org.ID, id string) (sy
 		return syncer.Settings{}, err
 	}
 	in, err := i.a.Integrations().Get(ctx, o, iid)
+	if errors.Is(err, integration.ErrNotFound) {
+		err = fmt.Errorf("%w, and so is its lease: %w", err, lease.ErrLost)
+	}
 	if err != nil {
 		return syncer.Settings{}, fmt.Errorf("settings of integration %s: %w", id, err)
 	}
