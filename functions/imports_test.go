@@ -46,7 +46,7 @@ var arrows = map[string]string{
 	"aws/emf":     "",
 	"aws":         "api app aws/dynamo aws/emf aws/gateway aws/s3store aws/secrets blob job secret table",
 
-	"cmd/muster": "api app app/dataplane aws aws/emf blob cost job local openapi org rosterfile/rostergen table",
+	"cmd/muster": "api app app/dataplane aws aws/emf blob cost job local openapi org roster rosterfile rosterfile/rostergen syncer table",
 
 	// What only tests and benchmarks use.
 	"rosterfile/rostergen":      "",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +25,7 @@ type cli struct {
 		List   keyList   `cmd:"" help:"List an org's keys: id, role, when it was made."`
 		Revoke keyRevoke `cmd:"" help:"Make a key work no more, within a minute everywhere."`
 	} `cmd:"" help:"API keys."`
+	Check   check        `cmd:"" help:"Say what a sync of a file would report, without a server."`
 	OpenAPI openapiPrint `cmd:"" name:"openapi" help:"Print the OpenAPI document of all calls."`
 	Bench   bench        `cmd:"" help:"Measure what has a budget, each beside its floor."`
 	Cost    costs        `cmd:"" help:"Count what syncs do and say what that costs on AWS."`
@@ -32,6 +34,7 @@ type cli struct {
 
 // env is what of the process the commands may touch.
 type env struct {
+	in       *os.File
 	out, err io.Writer
 	now      func() time.Time
 	log      *slog.Logger
@@ -46,7 +49,7 @@ func main() {
 
 // run runs one command and answers the process's exit code.
 func run(ctx context.Context, args []string, out, errout io.Writer) int {
-	e := &env{out: out, err: errout, now: time.Now, log: slog.New(slog.NewJSONHandler(errout, nil))}
+	e := &env{in: os.Stdin, out: out, err: errout, now: time.Now, log: slog.New(slog.NewJSONHandler(errout, nil))}
 	var c cli
 	exit := -1
 	parser := kong.Must(&c, kong.Name("muster"), kong.Description("An integration hub for people data."),
@@ -59,9 +62,27 @@ func run(ctx context.Context, args []string, out, errout io.Writer) int {
 	if err == nil {
 		err = k.Run()
 	}
+	code := 0
+	var with *ending
+	switch {
+	case errors.As(err, &with):
+		code, err = with.code, with.err
+	case err != nil:
+		code = 1
+	}
 	if err != nil {
 		fmt.Fprintf(errout, "muster: %v\n", err)
-		return 1
 	}
-	return 0
+	return code
 }
+
+// ending is the error of a command that says its exit code; err may be nil, where
+// all was said.
+type ending struct {
+	code int
+	err  error
+}
+
+func (e *ending) Error() string { return fmt.Sprintf("exit code %d: %v", e.code, e.err) }
+
+func (e *ending) Unwrap() error { return e.err }
