@@ -33,7 +33,7 @@ var arrows = map[string]string{
 	"twine":   "api catalog integration job org roster",
 
 	"app":           "api blob connection garbage health integration job lease openapi org secret table torii twine unified upload",
-	"app/dataplane": "api app blob integration job org roster rosterfile snapshot syncer torii upload",
+	"app/dataplane": "api app blob integration job lease org roster rosterfile snapshot syncer torii upload",
 
 	"local/bolt":  "table",
 	"local/disk":  "blob",
@@ -50,8 +50,8 @@ var arrows = map[string]string{
 
 	// What only tests and benchmarks use.
 	"rosterfile/rostergen":      "",
-	"table/tabletest":           "table",
-	"blob/blobtest":             "blob",
+	"table/tabletest":           "faulty table",
+	"blob/blobtest":             "blob faulty",
 	"faulty":                    "",
 	"secret/secrettest":         "faulty org secret",
 	"connection/connectiontest": "garbage org secret table",

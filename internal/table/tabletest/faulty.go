@@ -2,17 +2,24 @@ package tabletest
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"sync"
 	"time"
 
+	"muster/internal/faulty"
 	"muster/internal/table"
 )
 
-// ErrStopped is what every call answers once the process that holds a Faulty has
-// been stopped. No code may take it for anything but its own death.
-var ErrStopped = errors.New("tabletest: this process was stopped")
+// Fault is what shall go wrong with a call; package faulty says what each does.
+type Fault = faulty.Fault
+
+var (
+	None       = faulty.None
+	NotApplied = faulty.NotApplied
+	LostReply  = faulty.LostReply
+	StopBefore = faulty.StopBefore
+	StopAfter  = faulty.StopAfter
+	ErrStopped = faulty.ErrStopped
+)
 
 // Method is a method of table.Table.
 type Method string
@@ -34,40 +41,9 @@ type Call struct {
 	Ordinal int
 }
 
-// Fault is what shall go wrong with a call. The zero Fault is None.
-type Fault struct {
-	before, after error // answered instead of making the call, and after making it
-	stop          bool
-}
-
-// None lets the call through.
-func None() Fault { return Fault{} }
-
-// NotApplied answers err and does nothing.
-func NotApplied(err error) Fault { return Fault{before: err} }
-
-// LostReply makes the call and answers err, as though its answer was lost. A call
-// that fails by itself answers its own error.
-func LostReply(err error) Fault { return Fault{after: err} }
-
-// StopBefore ends the process before this call has any effect.
-func StopBefore() Fault { return Fault{before: ErrStopped, stop: true} }
-
-// StopAfter ends the process right after this call took effect.
-func StopAfter() Fault { return Fault{after: ErrStopped, stop: true} }
-
 // KillAt stops the process at the write of that ordinal, before or after it.
 func KillAt(ordinal int, after bool) func(Call) Fault {
-	return func(c Call) Fault {
-		switch {
-		case c.Ordinal != ordinal:
-			return None()
-		case after:
-			return StopAfter()
-		default:
-			return StopBefore()
-		}
-	}
+	return func(c Call) Fault { return faulty.KillAt(ordinal, after)(c.Ordinal) }
 }
 
 // Faulty is a table as one process sees it, with faults. Several of them over one
@@ -80,76 +56,32 @@ type Faulty struct {
 	// stop the other ports it holds.
 	OnStop func()
 
-	mu      sync.Mutex
-	writes  int
-	faults  int
-	stopped bool
+	process faulty.Process
 }
 
 var _ table.Table = (*Faulty)(nil)
 
 // Writes is how many calls that may write have been begun: the highest ordinal.
-func (f *Faulty) Writes() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.writes
-}
+func (f *Faulty) Writes() int { return f.process.Writes() }
 
 // Faults is how many calls met a fault other than None; calls of a process that
 // was already stopped do not count. A test of a fault asserts that it fired.
-func (f *Faulty) Faults() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.faults
-}
+func (f *Faulty) Faults() int { return f.process.Faults() }
 
 // Stop ends the process, as StopBefore does, from outside. Calls that are under
 // way may still take effect, as a request on the wire does.
-func (f *Faulty) Stop() {
-	f.mu.Lock()
-	was := f.stopped
-	f.stopped = true
-	f.mu.Unlock()
-	if !was && f.OnStop != nil {
-		f.OnStop()
-	}
-}
-
-// meet begins a call: what shall go wrong with it.
-func (f *Faulty) meet(c Call) Fault {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.stopped {
-		return Fault{before: ErrStopped}
-	}
-	if c.Method == Write || c.Method == Add {
-		f.writes++
-		c.Ordinal = f.writes
-	}
-	if f.Hook == nil {
-		return None()
-	}
-	fault := f.Hook(c)
-	if fault != None() {
-		f.faults++
-	}
-	return fault
-}
+func (f *Faulty) Stop() { f.process.Stop(f.OnStop) }
 
 // do makes the call, or does not, as its fault says.
 func (f *Faulty) do(c Call, call func() error) error {
-	fault := f.meet(c)
-	err := fault.before
-	if err == nil {
-		if err = call(); err == nil {
-			err = fault.after
+	hook := func(ordinal int) Fault {
+		if f.Hook == nil {
+			return None()
 		}
+		c.Ordinal = ordinal
+		return f.Hook(c)
 	}
-	if fault.stop {
-		f.Stop()
-		return ErrStopped
-	}
-	return err
+	return f.process.Do(c.Method == Write || c.Method == Add, hook, f.OnStop, call)
 }
 
 // Get implements table.Table.
@@ -173,7 +105,7 @@ func (f *Faulty) List(ctx context.Context, part string, q table.Query) iter.Seq2
 			return
 		}
 		for r, err := range f.Table.List(ctx, part, q) {
-			if f.isStopped() {
+			if f.process.Stopped() {
 				yield(table.Row{}, ErrStopped)
 				return
 			}
@@ -182,12 +114,6 @@ func (f *Faulty) List(ctx context.Context, part string, q table.Query) iter.Seq2
 			}
 		}
 	}
-}
-
-func (f *Faulty) isStopped() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.stopped
 }
 
 // Write implements table.Table.
