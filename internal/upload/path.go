@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path"
 	"slices"
 	"strconv"
@@ -55,9 +56,12 @@ type pathRow struct {
 	Format int `json:"format"`
 }
 
-// maxClashes bounds how many milliseconds ahead of the clock a path may be: that
-// many uploads of one name would have to begin within one.
-const maxClashes = 1000
+// maxClashes bounds how often a path is found taken, and with maxAhead how far
+// ahead of the clock one may be.
+const (
+	maxClashes = 40
+	maxAhead   = 512 // milliseconds, from one try to the next
+)
 
 // IssueURL makes a URL at which the bytes of a file called name can be put, with
 // exactly this content type, for URLTTL; and the path by which Register knows
@@ -77,11 +81,14 @@ func (s *Store) IssueURL(ctx context.Context, o org.ID, name, contentType string
 	return url, at.String(), nil
 }
 
-// issue finds a path that this org never had.
+// issue finds a path that this org never had. One that is taken is followed by the
+// next millisecond, and then by ever wider steps at random: many who ask at once for
+// one name would meet at each next one again, all but one of them in vain.
 func (s *Store) issue(ctx context.Context, o org.ID, name string) (place, error) {
 	now := s.Now()
 	at := place{now.UnixMilli(), name}
 	var taken *table.Conflict
+	ahead := int64(1)
 	for range maxClashes {
 		// If we stop here: a path is taken that nobody was told of, and nothing can
 		// be put there; the row expires (TestIssueURLSurvivesALostReply).
@@ -89,7 +96,8 @@ func (s *Store) issue(ctx context.Context, o org.ID, name string) (place, error)
 		if !errors.As(err, &taken) {
 			return at, err
 		}
-		at.ms++
+		at.ms += 1 + rand.Int64N(ahead)
+		ahead = min(2*ahead, maxAhead)
 	}
 	return place{}, taken
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -254,6 +255,37 @@ func TestNoPathIsIssuedTwice(t *testing.T) {
 	if _, p := issue(t, s, other, "users.json"); p != fmt.Sprintf("%d/users.json", start.UnixMilli()) {
 		t.Errorf("another org's paths moved ours: %s", p)
 	}
+}
+
+// Many who ask at once for one name spread out; if each went on by one millisecond,
+// all would meet again and again, in a number of writes that is the square of theirs.
+func TestManyPathsAtOnce(t *testing.T) {
+	s, _ := open(t) // whose clock stands still
+	counted := &countingTable{Table: s.Table}
+	s.Table = counted
+	const n = 200
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			if _, _, err := s.IssueURL(t.Context(), acme, "users.json", "application/json"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if writes := counted.writes.Load(); writes > 12*n {
+		t.Errorf("%d paths took %d writes", n, writes)
+	}
+}
+
+type countingTable struct {
+	table.Table
+	writes atomic.Int64
+}
+
+func (c *countingTable) Write(ctx context.Context, ws ...table.Write) error {
+	c.writes.Add(1)
+	return c.Table.Write(ctx, ws...)
 }
 
 // A lost reply of the row is made good by the store's own second try, which then
