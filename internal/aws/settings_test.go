@@ -4,7 +4,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"muster/internal/app"
+	"muster/internal/emulator"
+	"muster/internal/org"
+	"muster/internal/secret"
 )
 
 func TestSettings(t *testing.T) {
@@ -39,5 +44,28 @@ func TestOpenNamesWhatIsMissing(t *testing.T) {
 	t.Setenv("MUSTER_BUCKET", "")
 	if _, err := Open(t.Context()); err == nil || !strings.Contains(err.Error(), "MUSTER_BUCKET") {
 		t.Errorf("opened without a bucket: %v", err)
+	}
+}
+
+// The platform's vault names its secrets as the deployment says.
+func TestVaultHasThePrefix(t *testing.T) {
+	for name, value := range map[string]string{
+		"MUSTER_TABLE": "table", "MUSTER_BUCKET": "bucket", "MUSTER_SECRET_PREFIX": "stack-7",
+		"AWS_REGION": "eu-north-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER": emulator.Moto(t),
+	} {
+		t.Setenv(name, value)
+	}
+	p, err := Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := org.NewID()
+	ref, err := p.Vault().Put(t.Context(), o, "crm", uuid.NewString(), secret.New([]byte("text")))
+	if err != nil || !strings.Contains(ref.ARN, ":secret:stack-7/"+o.String()+"/crm-") {
+		t.Errorf("the secret is at %s, %v", ref.ARN, err)
+	}
+	if _, err := p.Vault().Get(t.Context(), o, ref); err != nil {
+		t.Error(err)
 	}
 }

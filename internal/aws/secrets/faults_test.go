@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,39 +251,57 @@ func promote(t *testing.T, w world) func(secret.Vault) error {
 	return func(v secret.Vault) error { return v.Promote(t.Context(), w.org, w.pending) }
 }
 
-// Another makes or deletes the secret between a put's look and its write.
+// Another writer, or a lost try of our own, makes the secret between a put's look
+// and its write.
 func TestPutBesideAnother(t *testing.T) {
-	for name, c := range map[string]struct {
-		before string // the call that another comes before
-		other  func(t *testing.T, w world) error
-	}{
-		"made": {"CreateSecret", func(t *testing.T, w world) error {
-			_, err := sound(t).Put(t.Context(), w.org, "new", uuid.NewString(), secret.New([]byte("theirs")))
-			return err
-		}},
-		"made by a lost try of its own": {"CreateSecret", func(t *testing.T, w world) error { return put(t, w, "new")(sound(t)) }},
+	for name, other := range map[string]func(world) (version string, v secret.Value){
+		"another writer": func(world) (string, secret.Value) { return uuid.NewString(), secret.New([]byte("theirs")) },
+		"a lost try":     func(w world) (string, secret.Value) { return w.next, w.value },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			v, proxy := through(t, func(r emulator.Request) emulator.Fault {
-				if r.Operation == c.before && r.Ordinal == 1 {
-					if err := c.other(t, w); err != nil {
+			w, came := newWorld(t), 0
+			v, _ := through(t, func(r emulator.Request) emulator.Fault {
+				if r.Operation == "CreateSecret" && r.Ordinal == 1 {
+					version, value := other(w)
+					if _, err := sound(t).Put(context.Background(), w.org, "new", version, value); err != nil {
 						t.Error(err)
 					}
+					came++
 				}
 				return emulator.None()
 			})
 			ref, err := v.Put(t.Context(), w.org, "new", w.next, w.value)
-			if err != nil {
-				t.Fatal(err)
+			if err != nil || came != 1 {
+				t.Fatalf("put: %v, after %d others", err, came)
 			}
 			if got, err := v.Get(t.Context(), w.org, ref); err != nil || !got.Equal(w.value) {
 				t.Errorf("it has another value, or %v", err)
 			}
-			if len(proxy.Requests()) < 2 {
-				t.Error("nobody came between")
-			}
 		})
+	}
+}
+
+// A late put of another has taken the only label of the version that a row names.
+// AWS lists it no more and has it still: it can be promoted.
+func TestPromoteWithoutALabel(t *testing.T) {
+	w := newWorld(t)
+	answer, err := json.Marshal(map[string]any{
+		"ARN": w.current.ARN, "Tags": []map[string]string{{"Key": secrets.TagOrg, "Value": w.org.String()}},
+		"VersionIdsToStages": map[string][]string{w.current.Version: {"AWSCURRENT"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, proxy := through(t, emulator.On("DescribeSecret", 100, emulator.Refused("unlisted", http.StatusOK, string(answer))))
+	if err := v.Promote(t.Context(), w.org, secret.Ref{ARN: w.current.ARN, Version: uuid.NewString()}); !errors.Is(err, secret.ErrNotFound) {
+		t.Errorf("promote a version that is not there: %v", err)
+	}
+	if err := v.Promote(t.Context(), w.org, w.pending); err != nil || proxy.Fired("unlisted") != 2 {
+		t.Errorf("promote one without a label: %v", err)
+	}
+	d, err := emulator.SecretsManagerClient(t).DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: &w.current.ARN})
+	if err != nil || !slices.Contains(d.VersionIdsToStages[w.pending.Version], "AWSCURRENT") {
+		t.Errorf("the labels are %v, %v", d.VersionIdsToStages, err)
 	}
 }
 
