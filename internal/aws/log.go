@@ -2,11 +2,13 @@ package aws
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync/atomic"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/smithy-go/logging"
 
 	"muster/internal/aws/emf"
 )
@@ -52,6 +54,17 @@ func newLogger(retries *atomic.Int64) *slog.Logger {
 		h = emf.Handler(h, Namespace, Metrics)
 	}
 	return slog.New(&counting{h, retries})
+}
+
+// sdkLog has what the SDK warns of in our log, where its own lines are no JSON.
+func sdkLog(log *slog.Logger) logging.Logger {
+	return logging.LoggerFunc(func(c logging.Classification, format string, v ...any) {
+		level := slog.LevelDebug
+		if c == logging.Warn {
+			level = slog.LevelWarn
+		}
+		log.LogAttrs(context.Background(), level, "sdk", slog.String("detail", fmt.Sprintf(format, v...)))
+	})
 }
 
 // counting says on the line that ends a piece of work how often the table was

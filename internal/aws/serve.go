@@ -53,7 +53,7 @@ func newApp(log *slog.Logger, retries *atomic.Int64) (*app.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.retries = retries
+	p.retries, p.config.Logger = retries, sdkLog(log)
 	// What a sandbox that crashed left behind would fill the disk of the next.
 	temp := filepath.Join(os.TempDir(), "muster")
 	if err := os.RemoveAll(temp); err != nil {

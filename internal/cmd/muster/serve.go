@@ -120,7 +120,7 @@ func gateway(a *app.App, p app.Platform) http.Handler {
 		return calls
 	}
 	// No mux: it would answer some paths with a redirect, which the API does not.
-	signed := l.SignedURLs()
+	signed := signedURLs(l, a)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, l.SignedPrefix()) {
 			signed.ServeHTTP(w, r)
