@@ -1,6 +1,7 @@
 // Package org keeps the tenants of Muster and the API keys that speak for them.
 //
-//	Create ──► Org{ID, Number}          one row in ORGS
+//	Create ──► Org{ID, Number, Settings}  one row in ORGS
+//	  Set  ──►      currency, retention   the same row, on its version
 //	CreateKey(org, role) ──► Key + Secret, shown once
 //	                          │  rows: KEY#<sha-256> and ORG#<org>|KEY#<id>,
 //	                          ▼        in one transaction; the secret in neither

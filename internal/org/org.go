@@ -31,15 +31,6 @@ type Org struct {
 	Settings    Settings
 }
 
-// Settings are what an org may choose.
-type Settings struct {
-	DisplayCurrency string // ISO 4217; the currency of prices in uploaded files
-	RetentionDays   int    // how long people no longer listed are kept
-}
-
-// DefaultSettings are those of a new org, and of every org that chose nothing.
-var DefaultSettings = Settings{DisplayCurrency: "USD", RetentionDays: 90}
-
 // Store keeps orgs and their keys in the table. It is safe for concurrent use.
 type Store struct {
 	table table.Table
