@@ -9,7 +9,7 @@ RACE := $(shell command -v "$$(go env CC | cut -d' ' -f1)" >/dev/null 2>&1 && ec
 
 # How a function is built: as AWS runs it, the same bytes each time.
 GOARCH_LAMBDA ?= arm64
-BUILD_FLAGS   := -tags lambda.norpc -trimpath -ldflags "-s -w"
+BUILD_FLAGS   := -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w"
 OUT           := .build
 
 # What may not touch the environment, the clock or the process: everything but
@@ -36,6 +36,30 @@ lint: ## Check formatting, vet, static analysis and the project's own rules
 	go tool sloglint -attr-only -ctx-only=all -test=false ./...
 	go tool go-errorlint -errorf -asserts=false -test=false ./...
 	go tool forbidigo -set_exit_status -tests=false '^os\.(Exit|Getenv|LookupEnv|Environ)$$' '^time\.(Now|Since|Until)$$' -- $(PURE)
+
+# The database of vulnerabilities is asked over the net. Where it cannot be, that is
+# said and is no failure; a vulnerability that we call is (govulncheck ends with 3).
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities in what we call, if their database is reached
+	@status=0; said=$$(go tool govulncheck ./... 2>&1) || status=$$?; \
+	if [ $$status = 1 ] && grep -q '^govulncheck: fetching vulnerabilities' <<<"$$said"; then echo "not checked: $$said"; exit 0; fi; \
+	echo "$$said"; exit $$status
+
+.PHONY: licenses
+licenses: ## List the licence of every module that is linked; fail on one that may not be shipped
+	go test ./functions -run '^TestLicenses$$' -count=1 -v
+
+.PHONY: reproducible
+reproducible: ## Build functions here and from a copy elsewhere, and compare the bytes
+	go test ./functions -run '^TestReproducible$$' -count=1 -v
+
+.PHONY: fuzz
+fuzz: ## Fuzz the reader of uploaded files for 10 minutes, encoding/json as its oracle
+	go test ./internal/rosterfile -run '^$$' -fuzz '^FuzzRead$$' -fuzztime 10m
+
+.PHONY: load
+load: ## Let a thousand clients call one server for a minute: no 5xx, limits exact, memory flat
+	go test ./internal/e2e -run '^TestLoad$$' -count=1 -v -load 1m
 
 .PHONY: build
 build: ## Build every function for AWS into .build/<function>/bootstrap
