@@ -19,6 +19,8 @@ type cli struct {
 	Serve serve `cmd:"" help:"Serve the whole API, run its workers and its sweep."`
 	Org   struct {
 		Create orgCreate `cmd:"" help:"Make an org with its hub integration and print its id."`
+		List   orgList   `cmd:"" help:"List the orgs with their settings."`
+		Set    orgSet    `cmd:"" help:"Change an org's settings and print what it is then."`
 	} `cmd:"" help:"Tenants."`
 	Key struct {
 		Create keyCreate `cmd:"" help:"Make an API key of an org and print its secret, once."`
