@@ -127,7 +127,7 @@ func (v *Vault) Find(ctx context.Context, o org.ID, name string) (string, error)
 func (v *Vault) Get(ctx context.Context, o org.ID, ref secret.Ref) (secret.Value, error) {
 	var value secret.Value
 	err := v.view(ctx, "get", func(tx *bbolt.Tx) error {
-		r, err := v.find(tx, o, ref.ARN)
+		r, err := v.at(tx, o, ref.ARN)
 		if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func (v *Vault) write(tx *bbolt.Tx, full, tag, version string, value secret.Valu
 // Promote implements secret.Vault.
 func (v *Vault) Promote(ctx context.Context, o org.ID, ref secret.Ref) error {
 	return v.update(ctx, "promote", func(tx *bbolt.Tx) error {
-		r, err := v.find(tx, o, ref.ARN)
+		r, err := v.at(tx, o, ref.ARN)
 		if err != nil {
 			return err
 		}
@@ -228,6 +228,15 @@ func (v *Vault) remove(ctx context.Context, full string) error {
 func (v *Vault) find(tx *bbolt.Tx, o org.ID, id string) (record, error) {
 	r, err := v.load(tx, nameOf(id))
 	if err == nil && !r.isOf(o, id) {
+		return record{}, secret.ErrNotFound
+	}
+	return r, err
+}
+
+// at is find for an ARN that the vault answered: a name is nothing.
+func (v *Vault) at(tx *bbolt.Tx, o org.ID, arn string) (record, error) {
+	r, err := v.find(tx, o, arn)
+	if err == nil && r.ARN != arn {
 		return record{}, secret.ErrNotFound
 	}
 	return r, err

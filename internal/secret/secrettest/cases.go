@@ -202,6 +202,9 @@ func testBrought(s suite) {
 		}
 	}
 	s.wantCurrent(arn, value)
+	for _, part := range []string{name, arn[:len(arn)-7]} { // Find takes a name, Get an ARN alone
+		s.wantNoValue(s.org, secret.Ref{ARN: part})
+	}
 	rotated := canary()
 	if again := s.Bring(s.T, name, s.org, rotated); again != arn {
 		s.Fatalf("the harness moved %s to %s", arn, again)
