@@ -184,6 +184,9 @@ func startEngine() (Engine, error) {
 	if err != nil {
 		return Engine{}, err
 	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil { // containers cannot lie behind one
+		return Engine{}, err
+	}
 	root, err := install(dir, "debian", fetchEngine)
 	if err != nil {
 		return Engine{}, err
