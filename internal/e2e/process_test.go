@@ -67,6 +67,7 @@ func spawn(t testing.TB, env []string, program string, args ...string) *process 
 	}()
 	t.Cleanup(func() {
 		p.kill()
+		checkLog(t, p.out.String())
 		if t.Failed() {
 			t.Logf("%s %s printed:\n%s", filepath.Base(program), strings.Join(args, " "), tail(p.out.String(), 1000))
 		}
