@@ -31,9 +31,12 @@ type Store struct {
 	maxPut       int64
 	noSync       bool
 
-	// names is held while entries of objects/ change, so that a directory is not
-	// removed as empty between its making and its first file.
-	names sync.Mutex
+	// names is held while entries of objects/ are removed, and shared while they are
+	// made, so that a directory is not removed as empty between its making and its
+	// first file. making is held while directories are made: whoever finds one there
+	// may count on it.
+	names  sync.RWMutex
+	making sync.Mutex
 }
 
 // Option changes a Store before its first use.
@@ -116,9 +119,12 @@ func (s *Store) write(ctx context.Context, key, contentType string, body io.Read
 
 // enter makes the file's name the object's, durably.
 func (s *Store) enter(how func(tmp, file string) error, tmp, file string) error {
-	s.names.Lock()
-	defer s.names.Unlock()
-	if err := s.makeDir(filepath.Dir(file)); err != nil {
+	s.names.RLock()
+	defer s.names.RUnlock()
+	s.making.Lock()
+	err := s.makeDir(filepath.Dir(file))
+	s.making.Unlock()
+	if err != nil {
 		return err
 	}
 	// If we stop here: a whole file lies in tmp/ that no name leads to. The next
