@@ -17,7 +17,7 @@ type Updates interface {
 }
 
 type patchInput struct {
-	integrationInput
+	ID   string `path:"system_integration_id" format:"uuid"`
 	Body struct {
 		APIEndpointURL api.Member[string]         `json:"api_endpoint_url,omitzero" maxLength:"2000" doc:"The system's base address: http or https, without credentials in it" example:"https://intranet.example.com"`
 		Auth           api.Member[map[string]any] `json:"auth,omitzero" doc:"Credentials, of the system's own form"`

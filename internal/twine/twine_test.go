@@ -167,7 +167,7 @@ func wantJSON(t *testing.T, i integration.Integration, description string) strin
 		system = `{"id":"` + hubSystem + `","kind":"other","name":"Muster","slug":"twine","logo_url":null}`
 	}
 	return fmt.Sprintf(`{"id":"%s","org_id":"%s","system_id":"%s","app_account_id":%d,"api_client_id":null,"api_endpoint_url":null,"description":%s,`+
-		`"domain_mappings":[],"external_org_id":null,"inserted_at":"2031-03-04T05:06:07Z","property_mappings":[],"system":%s,"system_custom":null,`+
+		`"domain_mappings":[],"external_org_id":null,"inserted_at":"2031-03-04T05:06:07Z","property_mappings":[],"removal_guard":{"max_count":100,"max_percent":50},"system":%s,"system_custom":null,`+
 		`"updated_at":"2031-03-04T05:06:07Z"}`, i.ID, i.Org, i.System.ID, i.Number, description, system)
 }
 
