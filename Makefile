@@ -26,7 +26,12 @@ run: ## Serve the whole API on 127.0.0.1:3000, with a first sync of sample data
 
 .PHONY: test
 test: lint ## Run every check and every test
-	go test $(RACE) -timeout 20m ./...
+	go test $(RACE) -timeout 30m ./...
+
+# With CI=true what is missing is a failure, and no test is left out.
+.PHONY: sam-test
+sam-test: ## Hold the conversations with the functions in containers, behind the SAM CLI's gateway
+	CI=true go test -run '^TestSAM$$' -count=1 -timeout 30m -v ./internal/e2e
 
 .PHONY: lint
 lint: ## Check formatting, vet, static analysis and the project's own rules
