@@ -1,10 +1,12 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync/atomic"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -13,8 +15,9 @@ import (
 	"muster/internal/aws/emf"
 )
 
-// Namespace has our metrics.
-const Namespace = "Muster"
+// Namespace has our metrics where no log group names the stack. With one it is
+// the group's, muster/<stack>: two stacks of an account do not count together.
+const Namespace = "muster"
 
 // Metrics are all metrics that a deployment has of its own. Each name with each
 // combination of its dimensions' values costs 0.30 USD a month, by the hour in
@@ -51,7 +54,7 @@ const tableRetries = "table_retries"
 func newLogger(retries *atomic.Int64) *slog.Logger {
 	h := lambdacontext.NewLogHandler()
 	if os.Getenv("AWS_LAMBDA_LOG_FORMAT") == "JSON" {
-		h = emf.Handler(h, Namespace, Metrics)
+		h = emf.Handler(h, cmp.Or(strings.Trim(os.Getenv("AWS_LAMBDA_LOG_GROUP_NAME"), "/"), Namespace), Metrics)
 	}
 	return slog.New(&counting{h, retries})
 }

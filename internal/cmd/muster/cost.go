@@ -30,7 +30,7 @@ const (
 	// The sweep runs each minute, for some 50 ms with the network's answers beside.
 	sweeps, sweepSeconds = 30 * 24 * 60, 0.05
 	// What the template has of alarms, and package aws of metrics at the most.
-	alarms, metrics = 5, 47
+	alarms, metrics = 7, 47
 )
 
 func (c *costs) Run(ctx context.Context, e *env) error {
