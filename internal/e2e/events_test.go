@@ -29,7 +29,15 @@ func TestEvents(t *testing.T) {
 	known := fixtures(t, caller{d.url, key}, org)
 	known["MUSTER_KEY"] = key
 
+	var names, removing []string // what removes something comes last
 	for _, function := range slices.Sorted(slices.Values(readTemplate(t).functions)) {
+		if strings.HasPrefix(function, "delete-") || strings.HasPrefix(function, "remove-") {
+			removing = append(removing, function)
+		} else {
+			names = append(names, function)
+		}
+	}
+	for _, function := range append(names, removing...) {
 		t.Run(function, func(t *testing.T) {
 			event := fill(t, function, known)
 			o := d.invoke(t.Context(), function, event, gatewayTimeout)
@@ -48,7 +56,7 @@ func TestEvents(t *testing.T) {
 }
 
 // fixtures is what the events name: an integration with a synced file, its job,
-// and a path where a file lies that has no id yet.
+// a path where a file lies that has no id yet, and a connection.
 func fixtures(t *testing.T, c caller, org string) map[string]string {
 	t.Helper()
 	integration, number := c.account(t)
@@ -62,9 +70,12 @@ func fixtures(t *testing.T, c caller, org string) map[string]string {
 	if err := put(url, strings.NewReader(users), int64(len(users))); err != nil {
 		t.Fatal(err)
 	}
+	var connection struct{ ID string }
+	c.must(t, "POST", "/unified/connection", map[string]any{"integration_type": "hibob", "permissions": []string{}, "categories": []string{}}, &connection)
 	return map[string]string{
 		"ORG_ID": org, "SYSTEM_ID": customFile, "APP_ACCOUNT_ID": strconv.Itoa(int(number)), "FILE_ID": strconv.FormatInt(file, 10),
 		"JOB_ID": synced.JobID, "SYSTEM_INTEGRATION_ID": integration, "FILE_PATH": path,
+		"CONNECTION_ID": connection.ID,
 	}
 }
 

@@ -49,6 +49,7 @@ func awsSite(t testing.TB) site {
 	return site{flags: []string{"--backend", "aws"}, env: []string{
 		"MUSTER_TABLE=" + name, "MUSTER_BUCKET=" + emulator.Bucket(t),
 		"AWS_ENDPOINT_URL_DYNAMODB=" + endpoint, "AWS_ENDPOINT_URL_S3=" + emulator.S3(t),
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + emulator.Moto(t),
 		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local-secret", "AWS_REGION=us-east-1",
 		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 		"AWS_EC2_METADATA_DISABLED=true",
