@@ -14,6 +14,10 @@
 // its lease was lost (somebody else has the job: nothing more is written); or
 // the process died, which the sweep of package job mends.
 //
+// Two others go the same way up to the commit and no further: DryRun says how a
+// sync would end, without a lease, a job or a write; Check says what the first
+// sync of a source would report, without a store.
+//
 // Nothing is visible before the commit, which is one transaction. What is put
 // into the blob store before it is entered as garbage first (package garbage).
 //
