@@ -24,12 +24,12 @@ type integrationData struct {
 	ID               string           `json:"id" format:"uuid"`
 	OrgID            string           `json:"org_id" format:"uuid"`
 	SystemID         string           `json:"system_id" format:"uuid"`
-	AppAccountID     int32            `json:"app_account_id" doc:"Its number in calls that name an app or an app account"`
-	APIClientID      *string          `json:"api_client_id" doc:"The connection with its credentials"`
-	APIEndpointURL   *string          `json:"api_endpoint_url"`
-	Description      *string          `json:"description"`
+	AppAccountID     int32            `json:"app_account_id" doc:"Its number in calls that name an app or an app account" example:"2"`
+	APIClientID      *string          `json:"api_client_id" doc:"The connection with its credentials" example:"018f5c3e-8a01-7c42-a1f0-5d1b7c0e9a38"`
+	APIEndpointURL   *string          `json:"api_endpoint_url" example:"https://api.example.com"`
+	Description      *string          `json:"description" example:"Intranet"`
 	DomainMappings   []map[string]any `json:"domain_mappings"`
-	ExternalOrgID    *string          `json:"external_org_id"`
+	ExternalOrgID    *string          `json:"external_org_id" example:"acme-1"`
 	InsertedAt       time.Time        `json:"inserted_at"`
 	PropertyMappings []map[string]any `json:"property_mappings"`
 	RemovalGuard     guardData        `json:"removal_guard" doc:"A sync that would remove more than max_percent of the live users, and more than max_count of them, is stopped"`
@@ -61,7 +61,7 @@ type createInput struct {
 		SystemID              string         `json:"system_id" format:"uuid" doc:"A system of the catalogue"`
 		Auth                  map[string]any `json:"auth,omitempty" nullable:"true" doc:"Credentials, of the system's own form"`
 		CreateDefaultMappings *bool          `json:"create_default_mappings,omitempty" nullable:"true" doc:"Create the system's default domain mappings, for those domains that it has; false if left out"`
-		Description           *string        `json:"description,omitempty" nullable:"true" maxLength:"1000"`
+		Description           *string        `json:"description,omitempty" nullable:"true" maxLength:"1000" example:"Intranet"`
 		SystemCustom          map[string]any `json:"system_custom,omitempty" nullable:"true" doc:"Settings of the system's own form"`
 		TemplateID            *string        `json:"template_id,omitempty" nullable:"true" format:"uuid"`
 	}
