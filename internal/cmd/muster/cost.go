@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"muster/internal/app"
 	"muster/internal/cost"
@@ -27,8 +28,9 @@ const (
 	// How long what a sync leaves is kept, in syncs: an upload 30 days, a snapshot
 	// that was replaced 36, the job's rows 400.
 	uploadsKept, snapshotsKept, jobsKept = 30, 37, 400
-	// The sweep runs each minute, for some 50 ms with the network's answers beside.
-	sweeps, sweepSeconds = 30 * 24 * 60, 0.05
+	sweeps                               = 30 * 24 * 60
+	// sweepCPU is what a sweep that finds nothing takes of a processor.
+	sweepCPU = 10 * time.Millisecond
 	// What the template has of alarms, and package aws of metrics at the most.
 	alarms, metrics = 7, 47
 )
@@ -87,8 +89,9 @@ func (c *costs) Run(ctx context.Context, e *env) error {
 // prices are what it was reckoned with.
 func (c *costs) prices(e *env) error {
 	fmt.Fprintf(e.out, `
-Not in it: free tiers, discounts, data that leaves AWS, cold starts, calls tried again. Lambda's time is this
-machine's, and %v for each call of the table and %v for each request of the bucket beside.
+Not in it: free tiers, discounts, data that leaves AWS, cold starts, calls tried again. Lambda's time is what
+this machine's processor took, on the share of one that the function's memory has, and %v for each call of
+the table and %v for each request of the bucket beside.
 
 `, tableWait, bucketWait)
 	t := newSheet(e.out)
@@ -115,7 +118,7 @@ func ofOrg(daily counted, read cost.Usage) cost.Usage {
 
 // fixed is what a deployment costs that nobody uses.
 func fixed(sweep cost.Usage) cost.Usage {
-	one := sweep.Plus(cost.Usage{Ticks: 1, Invocations: 1, GBSeconds: (sweepSeconds + waits(sweep)) * memoryGB, LogBytes: platformLog})
+	one := sweep.Plus(cost.Usage{Ticks: 1, Invocations: 1, GBSeconds: gbSeconds(memoryGB, sweepCPU, sweep), LogBytes: platformLog})
 	return one.Times(sweeps).Plus(cost.Usage{Metrics: metrics, Alarms: alarms})
 }
 

@@ -30,12 +30,13 @@ type metered struct {
 	srv    *http.Server
 }
 
-// What template.yaml gives to functions, and what the measured time has no part
-// in: how long the network's answers take there.
+// What template.yaml gives to functions, and what the measured time of a processor
+// has no part in: how long the network's answers take there.
 const (
 	memoryGB     = 512.0 / 1024
 	syncMemoryGB = 3538.0 / 1024
 	usersGB      = 1769.0 / 1024
+	cpuGB        = 1769.0 / 1024
 	tableWait    = 5 * time.Millisecond  // of each call
 	bucketWait   = 25 * time.Millisecond // of each request
 	// platformLog is what Lambda itself logs of an invocation in JSON: its start and
@@ -58,7 +59,7 @@ func openMetered(ctx context.Context, e *env, dir string) (m *metered, err error
 		Platform: &meteredPlatform{m.local, m.Table(m.local.Table()), m.Blobs(m.local.Blobs())},
 		Settings: app.DefaultSettings, Now: e.now, Log: slog.New(log), TempDir: m.local.TempDir(),
 	}
-	m.srv = &http.Server{Handler: m.billed(gateway(m.app, m.local), e.now), ReadHeaderTimeout: 10 * time.Second}
+	m.srv = &http.Server{Handler: m.billed(gateway(m.app, m.local)), ReadHeaderTimeout: 10 * time.Second}
 	go m.srv.Serve(ln)
 	o, err := m.app.CreateOrg(ctx, "metered", "")
 	if err == nil {
@@ -77,7 +78,7 @@ func listenLoopback() (net.Listener, error) { return net.Listen("tcp", "127.0.0.
 func (m *metered) Close() error { return errors.Join(m.srv.Close(), m.local.Close()) }
 
 // billed counts the requests: those of a signed URL are the bucket's.
-func (m *metered) billed(next http.Handler, now func() time.Time) http.Handler {
+func (m *metered) billed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, m.local.SignedPrefix()) {
 			if m.Add(cost.Usage{Puts: 1}); r.Method == http.MethodGet {
@@ -86,12 +87,18 @@ func (m *metered) billed(next http.Handler, now func() time.Time) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		before, began := m.Usage(), now()
+		before, began := m.Usage(), cpuTime()
 		next.ServeHTTP(w, r)
 		u := m.Usage().Plus(before.Times(-1))
-		took := now().Sub(began).Seconds() + waits(u)
-		m.Add(cost.Usage{Requests: 1, Invocations: 1, GBSeconds: took * memoryOf(r), LogBytes: platformLog})
+		m.Add(cost.Usage{Requests: 1, Invocations: 1, GBSeconds: gbSeconds(memoryOf(r), cpuTime()-began, u), LogBytes: platformLog})
 	})
+}
+
+// gbSeconds is what a function of so much memory is billed for work that took so
+// long a time of a processor. With 1,769 MB it has one; what it has beyond that is
+// left out, as if nothing were done at once.
+func gbSeconds(memory float64, cpu time.Duration, did cost.Usage) float64 {
+	return memory * (cpu.Seconds()/min(1, memory/cpuGB) + waits(did))
 }
 
 // waits is how long the network would have taken. Ranges are read three at a time.
