@@ -73,8 +73,12 @@ build: ## Build every function for AWS into .build/<function>/bootstrap
 	@ls functions | wc -l | xargs printf '%s functions in $(OUT)\n'
 
 .PHONY: bench
-bench: ## Measure the sync at 100,000 and 1,000,000 users beside a decode-only floor, and each binary's size
+bench: ## Measure every budget beside its floor: syncs, calls, cold starts, sizes
 	go run ./internal/cmd/muster bench
+
+.PHONY: cost
+cost: ## Count what syncs do and say what that costs on AWS
+	go run ./internal/cmd/muster cost
 
 .PHONY: clean
 clean: ## Remove what was built, and the tools that tests installed
