@@ -55,11 +55,13 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// fixtures is what the events name: an integration with a synced file, its job,
+// fixtures is what the events name: an integration with a synced file, its job, a
+// spare one to delete,
 // a path where a file lies that has no id yet, and a connection.
 func fixtures(t *testing.T, c caller, org string) map[string]string {
 	t.Helper()
 	integration, number := c.account(t)
+	spare, _ := c.account(t)
 	users := `{"users": [{"email": "adam@example.com"}], "licenses": [{"name": "Pro"}]}`
 	file := c.upload(t, strings.NewReader(users), int64(len(users)))
 	var synced struct {
@@ -74,7 +76,7 @@ func fixtures(t *testing.T, c caller, org string) map[string]string {
 	c.must(t, "POST", "/unified/connection", map[string]any{"integration_type": "hibob", "permissions": []string{}, "categories": []string{}}, &connection)
 	return map[string]string{
 		"ORG_ID": org, "SYSTEM_ID": customFile, "APP_ACCOUNT_ID": strconv.Itoa(int(number)), "FILE_ID": strconv.FormatInt(file, 10),
-		"JOB_ID": synced.JobID, "SYSTEM_INTEGRATION_ID": integration, "FILE_PATH": path,
+		"JOB_ID": synced.JobID, "SYSTEM_INTEGRATION_ID": integration, "SPARE_INTEGRATION_ID": spare, "FILE_PATH": path,
 		"CONNECTION_ID": connection.ID,
 	}
 }
