@@ -3,13 +3,15 @@
 //
 //	testdata/torii.txtar ─┐              ┌─ local   muster serve
 //	testdata/twine.txtar ─┼─► converse ──┼─ aws     muster serve --backend aws  ─┐ DynamoDB Local,
-//	…                     ┘              └─ lambda  a process per function behind ┘ versitygw
-//	                                              a gateway and a runtime API
+//	…                     ┘              ├─ lambda  a process per function behind ┤ versitygw, moto
+//	                                     │        a gateway and a runtime API   │
+//	                                     └─ SAM     a container per function    ┘
+//	                                              behind sam local start-api
 //
 // # Conversations
 //
 // A conversation is a txtar file of requests and the answers they must get, the
-// same over all three targets. Its head says what it is about. A section whose
+// same over all four targets. Its head says what it is about. A section whose
 // name has a dot in its first word is a file; every other one is a step:
 //
 //	-- the file gets its id --

@@ -12,6 +12,11 @@
 //	emulator.Moto(t), SecretsManagerClient(t) ─► moto (Python), the machine's own
 //	                                      or pip's in .cache/
 //
+//	emulator.ContainerEngine(t) ─► the machine's own Docker or, for root on a Debian,
+//	    │                         packages unpacked into .cache/
+//	    ▼
+//	emulator.SAM(t)             ─► the SAM CLI (Python), by pip in .cache/
+//
 // Every process started here dies with the test binary, however that ends: it
 // hangs on a pipe that only the binary holds open.
 //
