@@ -8,19 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"muster/internal/api"
 	"muster/internal/app"
 	"muster/internal/app/dataplane"
 	"muster/internal/local"
+	"muster/internal/samtemplate"
 )
 
 var update = flag.Bool("update", false, "write the functions' main.go")
@@ -111,27 +109,89 @@ func TestOneSetOfNames(t *testing.T) {
 			}
 		}
 	}
-	inTemplate := templateFunctions(t)
+	for _, fault := range checkTemplate(fs, theTemplate(t)) {
+		t.Error(fault)
+	}
+}
+
+// checkTemplate says where the template's functions and routes are not the code's.
+func checkTemplate(fs []function, in samtemplate.Template) (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	all, err := in.Functions()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	got := map[string]samtemplate.Function{}
+	for _, f := range all {
+		got[kebab(f.ID)] = f
+	}
 	for _, f := range fs {
-		r, ok := inTemplate[f.folder]
+		r, ok := got[f.folder]
 		if !ok {
-			t.Errorf("template.yaml has no function %s", f.folder)
+			fault("template.yaml has no function %s", f.folder)
 			continue
 		}
-		delete(inTemplate, f.folder)
-		var routes []string
-		if f.op.ID != "" {
-			routes = []string{f.op.Method + " " + f.op.Path}
+		delete(got, f.folder)
+		if r.CodeURI != ".build/"+f.folder {
+			fault("template.yaml builds %s from %q", f.folder, r.CodeURI)
 		}
-		if !slices.Equal(r.routes, routes) {
-			t.Errorf("template.yaml routes %q to %s, the code %q", r.routes, f.folder, routes)
-		}
-		if r.code != ".build/"+f.folder {
-			t.Errorf("template.yaml builds %s from %q", f.folder, r.code)
+		if routes := slices.DeleteFunc(slices.Clone(r.Routes), samtemplate.Route.Default); f.op.ID == "" && len(routes) > 0 ||
+			f.op.ID != "" && !slices.Equal(routes, []samtemplate.Route{{Method: f.op.Method, Path: f.op.Path}}) {
+			fault("template.yaml routes %q to %s, the code %s %s", routes, f.folder, f.op.Method, f.op.Path)
 		}
 	}
-	for name := range inTemplate {
-		t.Errorf("template.yaml has a function %s that nothing serves", name)
+	for name := range got {
+		fault("template.yaml has a function %s that nothing serves", name)
+	}
+	return append(faults, checkWays(all)...)
+}
+
+// checkWays: what no route takes has a function, and what no request wakes a clock.
+func checkWays(all []samtemplate.Function) (faults []string) {
+	var defaults, clocks int
+	for _, f := range all {
+		if slices.ContainsFunc(f.Routes, samtemplate.Route.Default) {
+			defaults++
+		}
+		if f.Folder == "sweep" {
+			clocks = len(f.Schedules)
+		}
+	}
+	if defaults != 1 || clocks != 1 {
+		faults = append(faults, fmt.Sprintf("template.yaml gives %d functions what no route takes, and sweep %d schedules; want 1 and 1", defaults, clocks))
+	}
+	return faults
+}
+
+// TestTemplateMissesWhatIsGone takes each function and each of its events out of
+// the template, renames both, and adds an endpoint to the code: TestOneSetOfNames
+// would see each.
+func TestTemplateMissesWhatIsGone(t *testing.T) {
+	fs, in := theFunctions(t), theTemplate(t)
+	if checkTemplate(fs, in) != nil {
+		t.Skip("TestOneSetOfNames says what is wrong")
+	}
+	for i, f := range fs {
+		if checkTemplate(slices.Delete(slices.Clone(fs), i, i+1), in) == nil {
+			t.Errorf("nobody sees that nothing serves %s", f.folder)
+		}
+	}
+	for _, id := range in.Resources("AWS::Serverless::Function") {
+		paths := [][]string{{"Resources", id}, {"Resources", id, "Properties", "CodeUri"}}
+		for _, p := range in.Paths("Resources", id, "Properties", "Events") {
+			switch p[len(p)-1] {
+			case "Type", "Path", "Method", "Http", "Default", "EveryMinute", "ScheduleExpression":
+				paths = append(paths, p)
+			}
+		}
+		for _, p := range paths {
+			if checkTemplate(fs, in.Without(p...)) == nil {
+				t.Errorf("nobody misses %s", strings.Join(p, "/"))
+			}
+		}
+		if checkTemplate(fs, in.Renamed("Another", "Resources", id)) == nil {
+			t.Errorf("nobody sees that %s is renamed", id)
+		}
 	}
 }
 
@@ -164,37 +224,6 @@ func TestReadmeNamesEveryCall(t *testing.T) {
 	}
 }
 
-// TestOneSetOfVariables holds that the environment variables of Muster are the
-// same in the code that reads them, in the template and in the README.
-func TestOneSetOfVariables(t *testing.T) {
-	code, err := filepath.Glob("../internal/aws/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := variables(t, slices.DeleteFunc(code, func(f string) bool { return filepath.Base(f) == "doc.go" })...)
-	for _, file := range []string{"../template.yaml", "../README.md", "../internal/aws/doc.go"} {
-		if got := variables(t, file); !slices.Equal(got, want) {
-			t.Errorf("%s knows the variables %q, the code reads %q", file, got, want)
-		}
-	}
-}
-
-// variables are the names of environment variables in files, sorted. MUSTER_KEY
-// is a shell's own, in the README and the events.
-func variables(t *testing.T, files ...string) []string {
-	t.Helper()
-	var names []string
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, regexp.MustCompile(`MUSTER_[A-Z_]+`).FindAllString(string(text), -1)...)
-	}
-	slices.Sort(names)
-	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "MUSTER_KEY" })
-}
-
 // checkEvent holds the example event to the route that it is for.
 func checkEvent(t *testing.T, f function) {
 	t.Helper()
@@ -215,52 +244,6 @@ func checkEvent(t *testing.T, f function) {
 	if f.op.ID != "" && e.RouteKey != f.op.Method+" "+f.op.Path {
 		t.Errorf("%s is for %q, the code has %s %s", path, e.RouteKey, f.op.Method, f.op.Path)
 	}
-}
-
-type templateFunction struct {
-	code   string
-	routes []string
-}
-
-// templateFunctions reads template.yaml's functions by their folder's name.
-func templateFunctions(t *testing.T) map[string]templateFunction {
-	t.Helper()
-	raw, err := os.ReadFile("../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc struct {
-		Resources map[string]struct {
-			Type       string `yaml:"Type"`
-			Properties struct {
-				CodeUri string `yaml:"CodeUri"`
-				Events  map[string]struct {
-					Type       string `yaml:"Type"`
-					Properties struct {
-						Method string `yaml:"Method"`
-						Path   string `yaml:"Path"`
-					} `yaml:"Properties"`
-				} `yaml:"Events"`
-			} `yaml:"Properties"`
-		} `yaml:"Resources"`
-	}
-	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		t.Fatalf("template.yaml: %v", err)
-	}
-	fs := map[string]templateFunction{}
-	for id, r := range doc.Resources {
-		if r.Type != "AWS::Serverless::Function" {
-			continue
-		}
-		f := templateFunction{code: r.Properties.CodeUri}
-		for _, e := range r.Properties.Events {
-			if e.Type == "HttpApi" && e.Properties.Path != "" { // without one it is what no route takes
-				f.routes = append(f.routes, e.Properties.Method+" "+e.Properties.Path)
-			}
-		}
-		fs[kebab(id)] = f
-	}
-	return fs
 }
 
 // TestAllRoutesInOneAPI registers every route in one API, as the local gateway

@@ -60,6 +60,7 @@ var arrows = map[string]string{
 	"cost":                      "blob table",
 	"aws/emf/emftest":           "",
 	"emulator":                  "aws/dynamo",
+	"samtemplate":          "",
 	"e2e":                       "",
 }
 

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,11 +29,11 @@ func TestEvents(t *testing.T) {
 	known["MUSTER_KEY"] = key
 
 	var names, removing []string // what removes something comes last
-	for _, function := range slices.Sorted(slices.Values(readTemplate(t).functions)) {
-		if strings.HasPrefix(function, "delete-") || strings.HasPrefix(function, "remove-") {
-			removing = append(removing, function)
+	for _, f := range readTemplate(t).functions {
+		if strings.HasPrefix(f.Folder, "delete-") || strings.HasPrefix(f.Folder, "remove-") {
+			removing = append(removing, f.Folder)
 		} else {
-			names = append(names, function)
+			names = append(names, f.Folder)
 		}
 	}
 	for _, function := range append(names, removing...) {

@@ -34,6 +34,7 @@ type deployment struct {
 	idle    map[string][]*sandbox // by function
 	started []*sandbox
 	events  sync.WaitGroup // asynchronous invokes under way
+	role    roles
 }
 
 // deploy builds the functions and puts a gateway and Lambda's own API before them.
@@ -43,7 +44,7 @@ func deploy(t testing.TB, s site) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &deployment{t: t, dir: dir, idle: map[string][]*sandbox{}}
+	d := &deployment{t: t, dir: dir, idle: map[string][]*sandbox{}, role: newRoles(t)}
 	invokes := httptest.NewServer(http.HandlerFunc(d.serveInvoke))
 	front := httptest.NewServer(d.gateway(t))
 	d.url = front.URL
@@ -123,7 +124,7 @@ func (d *deployment) sandbox(function string) (*sandbox, error) {
 	}
 	s := &sandbox{events: make(chan invocation)}
 	s.api = httptest.NewServer(s.runtimeAPI())
-	s.process = spawn(d.t, append(d.env[:len(d.env):len(d.env)],
+	s.process = spawn(d.t, append(d.role.environment(filepath.Base(function), d.env),
 		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(s.api.URL, "http://"),
 		"AWS_LAMBDA_FUNCTION_NAME="+function, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512",
 		"_HANDLER=bootstrap", "AWS_LAMBDA_LOG_FORMAT=JSON", "TMPDIR="+d.t.TempDir()), binary)

@@ -129,6 +129,8 @@ func (s site) serve(t testing.TB, args ...string) server {
 type target struct {
 	name string
 	open func(t *testing.T) (base string, known vars)
+	// after is held to when all conversations went well; nil: nothing is.
+	after func(t *testing.T)
 }
 
 // targets start what they need on first use; t ends it.
@@ -137,9 +139,11 @@ func targets(t *testing.T) []target {
 		s := awsSite(t)
 		return s, s.with(inRequest).serve(t).base
 	})
+	var deployed *deployment
 	lambda := sync.OnceValues(func() (site, string) {
 		s := awsSite(t)
-		return s, deploy(t, s.with(inRequest)).url
+		deployed = deploy(t, s.with(inRequest))
+		return s, deployed.url
 	})
 	shared := func(start func() (site, string)) func(*testing.T) (string, vars) {
 		return func(t *testing.T) (string, vars) {
@@ -148,25 +152,35 @@ func targets(t *testing.T) []target {
 		}
 	}
 	return []target{
-		{"local", func(t *testing.T) (string, vars) {
+		{name: "local", open: func(t *testing.T) (string, vars) {
 			s := localSite(t) // one process has the folder: the orgs come first
 			known := s.people(t)
 			return s.with(inRequest).serve(t).base, known
 		}},
-		{"aws", shared(aws)},
-		{"lambda", shared(lambda)},
+		{name: "aws", open: shared(aws)},
+		{name: "lambda", open: shared(lambda), after: func(t *testing.T) {
+			s, _ := lambda()
+			mend(t, deployed, s)
+			deployed.events.Wait()
+			deployed.role.checkCalls(t)
+		}},
 	}
 }
 
 func TestConversations(t *testing.T) {
 	for _, to := range targets(t) {
 		t.Run(to.name, func(t *testing.T) {
+			held := 0
 			for _, name := range scripts(t) {
 				t.Run(strings.TrimSuffix(name, ".txtar"), func(t *testing.T) {
+					held++
 					s := readScript(t, name)
 					base, known := to.open(t)
 					converse(t, s, base, known)
 				})
+			}
+			if to.after != nil && held == len(scripts(t)) && !t.Failed() {
+				t.Run("after", to.after)
 			}
 		})
 	}

@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
-	"gopkg.in/yaml.v3"
+	"muster/internal/samtemplate"
 )
 
 // route is a route of the deployed API.
@@ -24,49 +22,22 @@ func (r route) key() string {
 // template is what of template.yaml a deployment on this machine needs.
 type template struct {
 	routes    []route
-	functions []string
+	functions []samtemplate.Function
 }
 
 func readTemplate(t testing.TB) template {
 	t.Helper()
-	raw, err := os.ReadFile("../../template.yaml")
+	read, err := samtemplate.Read("../../template.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var doc struct {
-		Resources map[string]struct {
-			Type       string `yaml:"Type"`
-			Properties struct {
-				CodeURI string `yaml:"CodeUri"`
-				Events  map[string]struct {
-					Type       string `yaml:"Type"`
-					Properties struct {
-						Method string `yaml:"Method"`
-						Path   string `yaml:"Path"`
-					} `yaml:"Properties"`
-				} `yaml:"Events"`
-			} `yaml:"Properties"`
-		} `yaml:"Resources"`
+	found := template{}
+	if found.functions, err = read.Functions(); err != nil {
+		t.Fatal(err)
 	}
-	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		t.Fatalf("template.yaml: %v", err)
-	}
-	var found template
-	for _, r := range doc.Resources {
-		if r.Type != "AWS::Serverless::Function" {
-			continue
-		}
-		function := filepath.Base(r.Properties.CodeURI)
-		found.functions = append(found.functions, function)
-		for _, e := range r.Properties.Events {
-			if e.Type != "HttpApi" {
-				continue
-			}
-			at := route{method: e.Properties.Method, path: e.Properties.Path, function: function}
-			if at.path == "" {
-				at.path = "$default"
-			}
-			found.routes = append(found.routes, at)
+	for _, f := range found.functions {
+		for _, r := range f.Routes {
+			found.routes = append(found.routes, route{method: r.Method, path: r.Path, function: f.Folder})
 		}
 	}
 	return found

@@ -15,6 +15,7 @@ import (
 // Request is a request that a FaultProxy is about to pass on.
 type Request struct {
 	Method, Path string
+	Query        url.Values
 	Operation    string // of services that name it in X-Amz-Target: "PutItem"
 	Body         []byte
 	// Ordinal numbers the requests of one operation (or method, where there is no
@@ -127,7 +128,7 @@ func (p *FaultProxy) meet(r *http.Request, body []byte) Fault {
 	}
 	p.ordinals[name]++
 	p.requests = append(p.requests, name)
-	f := p.decide(Request{Method: r.Method, Path: r.URL.Path, Operation: operation, Body: body, Ordinal: p.ordinals[name]})
+	f := p.decide(Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.Query(), Operation: operation, Body: body, Ordinal: p.ordinals[name]})
 	if f != None() {
 		p.fired[f.name]++
 	}

@@ -1,0 +1,110 @@
+package samtemplate
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Call is something asked of AWS: an IAM action on a resource of the template, and
+// the partition key where that is the table. Where the key or the object's name
+// has an id, there is a *.
+type Call struct {
+	Action   string // dynamodb:GetItem
+	Resource string // ${Table.Arn}, ${Bucket.Arn}/uploads/*
+	Key      string // ORG#*#UPLOAD
+}
+
+// Dynamo is a call to the table, on a partition.
+func Dynamo(action, partition string) Call {
+	return Call{Action: "dynamodb:" + action, Resource: "${Table.Arn}", Key: kind(partition)}
+}
+
+// S3 is a call to the bucket, on the object of that key, or on the bucket where
+// there is none.
+func S3(action, object string) Call {
+	c := Call{Action: "s3:" + action, Resource: "${Bucket.Arn}"}
+	if folder, _, inFolder := strings.Cut(object, "/"); inFolder {
+		c.Resource += "/" + folder + "/*"
+	} else if object != "" {
+		c.Resource += "/" + object
+	}
+	return c
+}
+
+var id = regexp.MustCompile(`^([0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]|[0-9a-f]{32,})$`)
+
+// kind is a partition without the ids in it: ORG#*#UPLOAD.
+func kind(partition string) string {
+	names := strings.Split(partition, "#")
+	for i, n := range names {
+		if i > 0 && (id.MatchString(n) || names[i-1] == "ENV") {
+			names[i] = "*"
+		}
+	}
+	return strings.Join(names, "#")
+}
+
+func (c Call) String() string { return strings.TrimSpace(c.Action + " " + c.Resource + " " + c.Key) }
+
+// Calls are what each function asks of AWS, by folder and call; the text is why no
+// conversation makes the call, or not each time, and empty where they do.
+type Calls map[string]map[Call]string
+
+// Add enters a call of a function, and keeps its reason if it is there.
+func (cs Calls) Add(function string, c Call) {
+	if cs[function] == nil {
+		cs[function] = map[Call]string{}
+	}
+	cs[function][c] += ""
+}
+
+// ReadCalls reads what Format writes.
+func ReadCalls(file string) (Calls, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	cs, function := Calls{}, ""
+	for n, line := range strings.Split(string(raw), "\n") {
+		text, why, _ := strings.Cut(line, " // ")
+		words := strings.Fields(text)
+		switch indented := strings.HasPrefix(line, "\t"); {
+		case len(words) == 0 || strings.HasPrefix(line, "//"):
+		case len(words) == 1 && !indented:
+			function = words[0]
+			cs[function] = map[Call]string{}
+		case indented && function != "" && (len(words) == 2 || len(words) == 3):
+			cs[function][Call{words[0], words[1], strings.Join(words[2:], "")}] = why
+		default:
+			return nil, fmt.Errorf("%s:%d: neither a function nor an action, a resource and a key", file, n+1)
+		}
+	}
+	return cs, nil
+}
+
+const head = `// What each function asks of AWS: action, resource, partition key. Written by
+// go test ./internal/e2e -run TestConversations -update. A call with a reason after
+// two slashes is one that not every run of the conversations makes; such lines are
+// written by hand, and kept.
+`
+
+// Format is the calls as text, sorted.
+func (cs Calls) Format() string {
+	var b strings.Builder
+	b.WriteString(head)
+	for _, function := range slices.Sorted(maps.Keys(cs)) {
+		fmt.Fprintf(&b, "\n%s\n", function)
+		for _, c := range slices.SortedFunc(maps.Keys(cs[function]), func(a, b Call) int { return strings.Compare(a.String(), b.String()) }) {
+			b.WriteString("\t" + c.String())
+			if why := cs[function][c]; why != "" {
+				b.WriteString(" // " + why)
+			}
+			b.WriteString("\n")
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,143 @@
+package samtemplate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Statement is a statement of a policy that allows something.
+type Statement struct {
+	In        string // the resource that it stands in
+	Actions   []string
+	Resources []string
+	Keys      []string // patterns of partition keys; nil: any
+}
+
+// Permission is the least that a statement can be without: one action on one
+// pattern of resources and, in a table, of partition keys.
+type Permission struct {
+	In, Action, Resource, Key string
+}
+
+func (p Permission) String() string {
+	return strings.TrimSpace(p.Action + " " + p.Resource + " " + p.Key)
+}
+
+// Permissions are the statement's, one by one.
+func (s Statement) Permissions() []Permission {
+	keys := s.Keys
+	if keys == nil {
+		keys = []string{""}
+	}
+	var ps []Permission
+	for _, a := range s.Actions {
+		for _, r := range s.Resources {
+			for _, k := range keys {
+				ps = append(ps, Permission{s.In, a, r, k})
+			}
+		}
+	}
+	return ps
+}
+
+// Allows says whether the permission covers the call.
+func (p Permission) Allows(c Call) bool {
+	return like(p.Action, c.Action) && like(p.Resource, c.Resource) && (p.Key == "" || like(p.Key, c.Key))
+}
+
+// Permissions are all that the function has.
+func (f Function) Permissions() []Permission {
+	var ps []Permission
+	for _, s := range f.Statements {
+		ps = append(ps, s.Permissions()...)
+	}
+	return ps
+}
+
+// Allows says whether the function may make the call.
+func (f Function) Allows(c Call) bool {
+	return slices.ContainsFunc(f.Permissions(), func(p Permission) bool { return p.Allows(c) })
+}
+
+// like is IAM's StringLike: * is any text, ? any one character.
+func like(pattern, s string) bool {
+	for i := range len(pattern) {
+		switch {
+		case pattern[i] == '*':
+			for j := range len(s) + 1 {
+				if like(pattern[i+1:], s[j:]) {
+					return true
+				}
+			}
+			return false
+		case s == "", pattern[i] != '?' && pattern[i] != s[0]:
+			return false
+		}
+		s = s[1:]
+	}
+	return s == ""
+}
+
+// policies are the statements of a function's policies: those written in it, and
+// those of the managed policies that it refers to.
+func (t Template) policies(id string, v any) ([]Statement, error) {
+	list, _ := v.([]any)
+	var all []Statement
+	for _, p := range list {
+		in, doc := id, p
+		if ref, is := at(p, "Ref").(string); is {
+			in, doc = ref, at(t.doc, "Resources", ref, "Properties", "PolicyDocument")
+			if at(t.doc, "Resources", ref, "Type") != "AWS::IAM::ManagedPolicy" {
+				return nil, fmt.Errorf("samtemplate: %s has the policy %s, which is no AWS::IAM::ManagedPolicy of the template", id, ref)
+			}
+		}
+		statements, err := t.Statements(in, doc)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, statements...)
+	}
+	return all, nil
+}
+
+// Statements are those of a policy document that stands in a resource.
+func (t Template) Statements(in string, doc any) ([]Statement, error) {
+	list, is := at(doc, "Statement").([]any)
+	if !is {
+		return nil, fmt.Errorf("samtemplate: a policy of %s has no list of statements", in)
+	}
+	var all []Statement
+	for _, v := range list {
+		s := Statement{In: in, Actions: t.texts(at(v, "Action")), Resources: t.texts(at(v, "Resource"))}
+		if at(v, "Effect") != "Allow" || s.Actions == nil || s.Resources == nil {
+			return nil, fmt.Errorf("samtemplate: a policy of %s does not say what is allowed on what", in)
+		}
+		var err error
+		if s.Keys, err = t.condition(in, at(v, "Condition")); err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// condition reads the one condition that is evaluated here, on partition keys, and
+// passes over those on tags: a resource's tags are not known before it is there.
+func (t Template) condition(in string, v any) (keys []string, err error) {
+	operators, _ := v.(map[string]any)
+	for _, op := range slices.Sorted(maps.Keys(operators)) {
+		of, _ := operators[op].(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(of)) {
+			switch {
+			case op == "ForAllValues:StringLike" && key == "dynamodb:LeadingKeys":
+				keys = t.texts(of[key])
+			case strings.Contains(key, "ResourceTag/") || strings.Contains(key, "RequestTag/") || key == "iam:PassedToService":
+			default:
+				return nil, fmt.Errorf("samtemplate: %s has the condition %s %s, which is not evaluated here", in, op, key)
+			}
+		}
+	}
+	return keys, nil
+}
