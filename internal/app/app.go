@@ -31,6 +31,9 @@ type Platform interface {
 type Settings struct {
 	MaxUploadBytes int64 // of a file that may be registered
 	InRequestBytes int64 // of a file that is synced inside its request; larger ones go to a worker
+	// RequestTime is how long that may take before it is handed to a worker; 0 is
+	// what API Gateway leaves, 20 s.
+	RequestTime time.Duration
 }
 
 // DefaultSettings are a new deployment's: 1 GiB, and 256 MB, which is about a

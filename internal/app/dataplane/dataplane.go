@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,7 +61,7 @@ func Syncer(a *app.App) *syncer.Syncer {
 	return &syncer.Syncer{
 		Jobs: a.Jobs(), Table: a.Table(), Blobs: a.Blobs(), Snapshots: snapshots(a),
 		Integrations: integrations{a}, Now: a.Now, Log: a.Log, Drain: a.Drain,
-		InRequest: a.Settings.InRequestBytes, RequestTime: requestTime,
+		InRequest: a.Settings.InRequestBytes, RequestTime: cmp.Or(a.Settings.RequestTime, requestTime),
 	}
 }
 

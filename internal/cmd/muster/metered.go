@@ -54,10 +54,12 @@ func openMetered(ctx context.Context, e *env, dir string) (m *metered, err error
 	if err != nil {
 		return nil, errors.Join(err, ln.Close())
 	}
+	settings := app.DefaultSettings
+	settings.RequestTime = time.Hour // of a machine as busy as it may be
 	log := emf.Handler(slog.NewJSONHandler(logged{&m.Meter}, nil), aws.Namespace, aws.Metrics)
 	m.app = &app.App{
 		Platform: &meteredPlatform{m.local, m.Table(m.local.Table()), m.Blobs(m.local.Blobs())},
-		Settings: app.DefaultSettings, Now: e.now, Log: slog.New(log), TempDir: m.local.TempDir(),
+		Settings: settings, Now: e.now, Log: slog.New(log), TempDir: m.local.TempDir(),
 	}
 	m.srv = &http.Server{Handler: m.billed(gateway(m.app, m.local)), ReadHeaderTimeout: 10 * time.Second}
 	go m.srv.Serve(ln)
