@@ -60,7 +60,7 @@ var arrows = map[string]string{
 	"cost":                      "blob table",
 	"aws/emf/emftest":           "",
 	"emulator":                  "aws/dynamo",
-	"samtemplate":          "",
+	"samtemplate":               "",
 	"e2e":                       "",
 }
 
