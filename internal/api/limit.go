@@ -12,8 +12,10 @@ import (
 	"muster/internal/table"
 )
 
-// limitPatience is how long a request waits to be counted.
-const limitPatience = 2 * time.Second
+// limitPatience is how long a request waits to be counted: long enough that a table
+// which is only busy counts all (TestLoad), and with the 20 s that a sync has within
+// the gateway's 30.
+const limitPatience = 5 * time.Second
 
 // window is one key's calls of one operation in one minute of the clock, this
 // request the used-th of them.

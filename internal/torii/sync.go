@@ -38,8 +38,8 @@ type syncInput struct {
 	DryRun        bool `query:"dry_run" doc:"Say how the sync would end, and change nothing"`
 	AllowRemovals bool `query:"allow_removals" doc:"Let this one run remove more users than the integration's guard allows"`
 	Body          struct {
-		IDFile       idText `json:"idFile" doc:"The file's id, as an integer or its digits"`
-		IDAppAccount idText `json:"idAppAccount" doc:"The app account's number, as an integer or its digits, or the system integration's UUID"`
+		IDFile       idText `json:"idFile" doc:"The file's id, as an integer or its digits" example:"7"`
+		IDAppAccount idText `json:"idAppAccount" doc:"The app account's number, as an integer or its digits, or the system integration's UUID" example:"2"`
 	}
 }
 

@@ -62,7 +62,7 @@ type user struct {
 }
 
 type userLicense struct {
-	Name   string `json:"name" example:"report.csv"`
+	Name   string `json:"name" example:"Pro"`
 	Status string `json:"status" enum:"active,inactive,deleted"`
 }
 
