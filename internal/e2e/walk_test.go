@@ -59,6 +59,7 @@ func operations(t *testing.T, c caller) (ops []operation) {
 // things are what an org has that an operation can name.
 type things struct {
 	integration, job string
+	connection, arn  string
 	number, file     string
 	uploadPath       string
 }
@@ -66,12 +67,15 @@ type things struct {
 // nobodys are of the same form, and no org has them.
 func nobodys() things {
 	id := func() string { return uuid.Must(uuid.NewV7()).String() }
-	return things{integration: id(), job: id(), number: "777777", file: "888888", uploadPath: "1612686123657/users.json"}
+	return things{
+		integration: id(), job: id(), connection: id(), arn: "arn:muster:secret:local:" + id() + ":" + id() + "_1a2b3c4d-aaaaaa",
+		number: "777777", file: "888888", uploadPath: "1612686123657/users.json",
+	}
 }
 
 // mask makes what names one org's things the same as what names another's.
 func (th things) mask(s string) string {
-	for _, id := range []string{th.integration, th.job, th.number, th.file, th.uploadPath} {
+	for _, id := range []string{th.integration, th.job, th.number, th.file, th.uploadPath, th.connection, th.arn} {
 		s = regexp.MustCompile(`\b`+regexp.QuoteMeta(id)+`\b`).ReplaceAllString(s, "<id>")
 	}
 	return requestID.ReplaceAllString(s, "")
@@ -92,6 +96,8 @@ func (th things) target(t *testing.T, op operation) string {
 			return th.job
 		case strings.HasPrefix(at, "/v1/org/system-integrations/"):
 			return th.integration
+		case strings.HasPrefix(at, "/unified/connection/"):
+			return th.connection
 		}
 		t.Fatalf("%s %s: say in this test what %s names", op.method, op.path, p)
 		return ""
@@ -123,8 +129,10 @@ func (th things) body(t *testing.T, op operation) any {
 		return map[string]any{"idFile": th.file, "idAppAccount": th.number}
 	case "createSystemIntegration":
 		return map[string]any{"system_id": customFile}
-	case "updateSystemIntegration":
+	case "patchSystemIntegration":
 		return map[string]any{"description": "changed by another"}
+	case "createUnifiedConnection", "updateUnifiedConnection", "patchUnifiedConnection":
+		return map[string]any{"integration_type": "hubspot", "permissions": []string{}, "categories": []string{}, "auth_aws_arn": th.arn}
 	case "postFilesUpload":
 		return nil
 	}
@@ -164,6 +172,14 @@ func stocked(t *testing.T, c caller) (th things) {
 	}
 	c.must(t, "PUT", "/v1.0/services/sync/custom", map[string]any{"idFile": th.file, "idAppAccount": th.number}, &synced)
 	th.job = synced.JobID
+	var connected struct {
+		ID  string
+		ARN string `json:"auth_aws_arn"`
+	}
+	c.must(t, "POST", "/unified/connection", map[string]any{
+		"integration_type": "hubspot", "integration_name": "Walker's", "permissions": []string{}, "categories": []string{}, "auth": map[string]any{"access_token": "walker-token"},
+	}, &connected)
+	th.connection, th.arn = connected.ID, connected.ARN
 	return th
 }
 
@@ -199,12 +215,12 @@ func TestI8_EveryOperationKeepsOrgsApart(t *testing.T) {
 
 	for _, op := range ops {
 		status, text := theirs.ask(t, rival, op)
-		for _, word := range []string{"walker", "Acme", theirs.integration, theirs.job} {
+		for _, word := range []string{"walker", "Walker", "Acme", theirs.integration, theirs.job, theirs.connection, theirs.arn} {
 			if strings.Contains(text, word) && !op.public {
 				t.Errorf("%s %s shows another org's %q: %s", op.method, op.path, word, text)
 			}
 		}
-		names := strings.Contains(op.path, "{") || op.id == "postFiles" || op.id == "putServicesSyncCustom" || strings.Contains(theirs.target(t, op), theirs.integration)
+		names := strings.Contains(op.path, "{") || slices.Contains([]string{"postFiles", "putServicesSyncCustom", "createUnifiedConnection"}, op.id) || strings.Contains(theirs.target(t, op), theirs.integration)
 		if !names || op.public {
 			continue
 		}

@@ -23,7 +23,7 @@ type connectionData struct {
 	Categories        []string         `json:"categories" example:"hris"`
 	Auth              *connection.Auth `json:"auth,omitempty" doc:"What of auth is no secret"`
 	IsPaused          bool             `json:"is_paused" readOnly:"true"`
-	AuthAWSARN        string           `json:"auth_aws_arn,omitempty" doc:"The customer's own secret, where the credential lies in one" example:"arn:aws:secretsmanager:eu-north-1:123456789012:secret:acme/hibob-Xy12Zw"`
+	AuthAWSARN        string           `json:"auth_aws_arn,omitempty" doc:"The secret that the credential lies in: the customer's own, or the one that Muster keeps" example:"arn:aws:secretsmanager:eu-north-1:123456789012:secret:acme/hibob-Xy12Zw"`
 	Environment       string           `json:"environment" example:"Production"`
 	LastHealthyAt     time.Time        `json:"last_healthy_at,omitzero" readOnly:"true"`
 	LastUnhealthyAt   time.Time        `json:"last_unhealthy_at,omitzero" readOnly:"true"`
@@ -35,7 +35,7 @@ func dataOf(c connection.Connection, now time.Time) connectionData {
 	d := connectionData{
 		ID: c.ID.String(), CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC(), WorkspaceID: c.Org.String(),
 		IntegrationType: c.IntegrationType, IntegrationName: c.IntegrationName, ExternalXRef: c.ExternalXRef,
-		Permissions: c.Permissions, Categories: c.Categories, IsPaused: c.Health.Paused, AuthAWSARN: c.Secret.Brought(), Environment: c.Environment,
+		Permissions: c.Permissions, Categories: c.Categories, IsPaused: c.Health.Paused, AuthAWSARN: c.Secret.ARN, Environment: c.Environment,
 		LastHealthyAt: whole(c.Health.HealthyAt), LastUnhealthyAt: whole(c.Health.UnhealthyAt), LastUnhealthyCode: c.Health.UnhealthyCode,
 		Health: c.Health.State(now),
 	}
