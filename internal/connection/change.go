@@ -150,8 +150,8 @@ func (ch Change) credential(cur Secret) (move, []Fault) {
 	case len(values) > 0 && patch && theirs && !unpoint:
 		return move{}, []Fault{{"/auth", "the credential lies in a secret of your own, which is not changed here: send the whole credential with PUT to keep it here instead"}}
 	case len(values) > 0:
-		return move{to: kept, values: values, cleared: cleared, merge: patch && cur.Ours()}, nil
-	case patch && cur.Ours() && ch.Auth.Null, patch && theirs && unpoint:
+		return move{to: kept, values: values, cleared: cleared, merge: patch && cur.Ours() && !unpoint}, nil
+	case patch && cur.Ours() && ch.Auth.Null, unpoint && cur.ARN != "":
 		return move{to: nowhere}, nil
 	case patch && cur.Ours() && cleared != nil:
 		return move{to: kept, cleared: cleared, merge: true}, nil

@@ -35,6 +35,7 @@ func TestCredentialChangesWhenSomethingNewIsSent(t *testing.T) {
 		other   = `{"token":"other"}`
 		noToken = ""
 		same    = "the same"
+		kept    = "where it is kept"
 	)
 	for _, tc := range []struct {
 		name, from, verb, send string
@@ -66,7 +67,12 @@ func TestCredentialChangesWhenSomethingNewIsSent(t *testing.T) {
 		{"patch auth away", ours, "PATCH", `{"auth":null}`, noToken, "", `{}`, ""},
 		{"patch a pointer", ours, "PATCH", `{"auth_aws_arn":"their/own"}`, own, "their/own", `{"name":"A","user_id":"u"}`, ""},
 		{"patch auth away and a pointer in", ours, "PATCH", `{"auth":null,"auth_aws_arn":"their/own"}`, own, "their/own", `{}`, ""},
-		{"patch a pointer away where there is none", ours, "PATCH", `{"auth_aws_arn":null}`, was, "", `{"name":"A","user_id":"u"}`, ""},
+		{"patch away where it is kept", ours, "PATCH", `{"auth_aws_arn":null}`, noToken, "", `{"name":"A","user_id":"u"}`, ""},
+		{"patch away where it is kept, and a secret in", ours, "PATCH", `{"auth":{"token":"t"},"auth_aws_arn":null}`, `{"token":"t"}`, "", `{"name":"A","user_id":"u"}`, ""},
+		{"put where it is kept, as clients send back what they read", ours, "PUT", `{"auth":{"name":"A"},"auth_aws_arn":"` + kept + `"}`, was, "", `{"name":"A"}`, ""},
+		{"put a secret beside where it is kept", ours, "PUT", `{"auth":{"token":"t"},"auth_aws_arn":"` + kept + `"}`, `{"token":"t"}`, "", `{}`, ""},
+		{"patch a secret beside where it is kept", ours, "PATCH", `{"auth":{"pem":"p"},"auth_aws_arn":"` + kept + `"}`, `{"access_token":"t1","pem":"p","refresh_token":"r1"}`, "", `{"name":"A","user_id":"u"}`, ""},
+		{"patch where there is none away", none, "PATCH", `{"auth_aws_arn":null}`, noToken, "", `{}`, ""},
 		{"patch a pointer and a secret", ours, "PATCH", `{"auth":{"access_token":"t2"},"auth_aws_arn":"their/own"}`, was, "", "", "/auth_aws_arn"},
 
 		{"put nothing where it is brought", theirs, "PUT", `{"auth":{"name":"B"}}`, own, "their/own", `{"name":"B"}`, ""},
@@ -99,15 +105,14 @@ func TestCredentialChangesWhenSomethingNewIsSent(t *testing.T) {
 		{"more than a vault holds", ours, "PATCH", `{"auth":{"pem":"` + strings.Repeat("p", secret.MaxSize) + `"}}`, was, "", "", "/auth"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			arns := map[string]string{"their/own": w.bring("their/own", own), "their/other": w.bring("their/other", other)}
 			c := w.create(tc.from)
-			ch := patch(t, strings.ReplaceAll(tc.send, same, arns["their/own"]))
-			if tc.verb == "PUT" {
-				ch = put(t, least+"}")
-				sent := change(t, strings.ReplaceAll(tc.send, same, arns["their/own"]))
-				sent.Replace, sent.IntegrationType, sent.Permissions, sent.Categories = true, ch.IntegrationType, ch.Permissions, ch.Categories
-				ch = sent
+			ch := patch(t, strings.NewReplacer(same, arns["their/own"], kept, c.Secret.ARN).Replace(tc.send))
+			if tc.verb == "PUT" { // with what it requires
+				required := put(t, least+"}")
+				ch.Replace, ch.IntegrationType, ch.Permissions, ch.Categories = true, required.IntegrationType, required.Permissions, required.Categories
 			}
 			got, err := w.keeper().Update(t.Context(), w.org, c.ID, ch)
 			var invalid *connection.Invalid
@@ -124,8 +129,8 @@ func TestCredentialChangesWhenSomethingNewIsSent(t *testing.T) {
 					t.Errorf("it lies in %q, want %s", got.Secret.Brought(), tc.brought)
 				}
 			}
-			if kept := w.credential(c.ID); kept != tc.kept {
-				t.Errorf("kept is %s, want %s", kept, tc.kept)
+			if got := w.credential(c.ID); got != tc.kept {
+				t.Errorf("kept is %s, want %s", got, tc.kept)
 			}
 			w.check()
 			w.pass(2 * time.Hour)
@@ -304,6 +309,7 @@ var steps = []struct {
 func TestKilledAnywhere(t *testing.T) {
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {
+			t.Parallel()
 			for _, fault := range []string{"stop before", "stop after", "not applied", "reply lost"} {
 				for _, port := range []string{"table", "vault"} {
 					for n := 1; brokenAt(t, step.from, step.do, step.before, step.after, port, fault, n); n++ {
