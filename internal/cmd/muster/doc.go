@@ -5,6 +5,8 @@
 //	             the tenants and their settings
 //	key create, list, revoke
 //	             the API keys of a tenant
+//	bench        every budget beside its floor
+//	cost         what syncs and a month of them cost on AWS
 //	check        what a sync of a file would report, without a server
 //
 // The local backend keeps everything in one folder, which one process at a time
