@@ -207,6 +207,37 @@ func TestBroughtSecretRotates(t *testing.T) {
 	}
 }
 
+// Who was refused with a credential that is remembered gets the one that is there.
+func TestRenewed(t *testing.T) {
+	w := newWorld(t)
+	w.bring("their/own", "1")
+	c := w.create(least + `,"auth_aws_arn":"their/own"}`)
+	k := w.process(w.table, secret.NewCache(w.vault, w.now))
+	credential := func() secret.Value {
+		_, v, err := k.Credential(t.Context(), w.org, c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	credential()
+	w.bring("their/own", "2")
+	remembered := credential()
+	_, renewed, err := k.Renewed(t.Context(), w.org, c.ID, remembered)
+	if err != nil || string(remembered.Reveal()) != "1" || string(renewed.Reveal()) != "2" || string(credential().Reveal()) != "2" {
+		t.Errorf("%q was remembered, and is now %q, %v", remembered.Reveal(), renewed.Reveal(), err)
+	}
+	// A credential kept here is another version for each change, so it is never stale.
+	ours := w.create(ours)
+	if _, _, err := k.Credential(t.Context(), w.org, ours.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.update(ours.ID, patch(t, `{"auth":{"access_token":"t2","refresh_token":null}}`))
+	if _, v, err := k.Credential(t.Context(), w.org, ours.ID); err != nil || string(v.Reveal()) != `{"access_token":"t2"}` {
+		t.Errorf("%q, %v", v.Reveal(), err)
+	}
+}
+
 // The vault is down, or full of others' calls: nothing is changed, and the error
 // says whose it is.
 func TestVaultUnavailable(t *testing.T) {
