@@ -25,7 +25,7 @@ run: ## Serve the whole API on 127.0.0.1:3000, with a first sync of sample data
 	go run ./internal/cmd/muster serve --demo
 
 .PHONY: test
-test: lint ## Run every check and every test
+test: lint vulncheck ## Run every check and every test
 	go test $(RACE) -timeout 30m ./...
 
 # With CI=true what is missing is a failure, and no test is left out.
