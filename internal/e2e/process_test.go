@@ -80,12 +80,12 @@ func spawn(t testing.TB, env []string, program string, args ...string) *process 
 // not end. Who has started more than processes has ten seconds to end that, too.
 func (p *process) watch() (err error) {
 	p.guard = exec.Command("sh", "-c", `cat >/dev/null
-kill -TERM -- "-$1"
+kill -s TERM -- "-$1"
 for i in 1 2 3 4 5 6 7 8 9 10; do
-  kill -0 -- "-$1" 2>/dev/null || exit 0
+  kill -s 0 -- "-$1" 2>/dev/null || exit 0
   sleep 1
 done
-kill -9 -- "-$1"`, "guard", strconv.Itoa(p.cmd.Process.Pid))
+kill -s KILL -- "-$1"`, "guard", strconv.Itoa(p.cmd.Process.Pid))
 	p.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if p.leash, err = p.guard.StdinPipe(); err != nil {
 		return err
