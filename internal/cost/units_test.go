@@ -6,13 +6,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go/middleware"
 	"github.com/google/uuid"
 
 	"muster/internal/aws/dynamo"
@@ -22,60 +19,12 @@ import (
 	"muster/internal/table"
 )
 
-// consumed adds up what DynamoDB says of itself, in thousandths of a unit.
-type consumed struct{ reads, writes atomic.Int64 }
-
-// options make every request ask for it.
-func (c *consumed) options(o *dynamodb.Options) {
-	o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
-		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("Consumed", c.ask), middleware.Before)
-	})
-}
-
-func (c *consumed) ask(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-	const total = types.ReturnConsumedCapacityTotal
-	switch p := in.Parameters.(type) {
-	case *dynamodb.GetItemInput:
-		p.ReturnConsumedCapacity = total
-	case *dynamodb.QueryInput:
-		p.ReturnConsumedCapacity = total
-	case *dynamodb.PutItemInput:
-		p.ReturnConsumedCapacity = total
-	case *dynamodb.UpdateItemInput:
-		p.ReturnConsumedCapacity = total
-	case *dynamodb.TransactWriteItemsInput:
-		p.ReturnConsumedCapacity = total
-	}
-	out, meta, err := next.HandleInitialize(ctx, in)
-	switch r := out.Result.(type) {
-	case *dynamodb.GetItemOutput:
-		c.add(&c.reads, r.ConsumedCapacity)
-	case *dynamodb.QueryOutput:
-		c.add(&c.reads, r.ConsumedCapacity)
-	case *dynamodb.PutItemOutput:
-		c.add(&c.writes, r.ConsumedCapacity)
-	case *dynamodb.UpdateItemOutput:
-		c.add(&c.writes, r.ConsumedCapacity)
-	case *dynamodb.TransactWriteItemsOutput:
-		for _, one := range r.ConsumedCapacity {
-			c.add(&c.writes, &one)
-		}
-	}
-	return out, meta, err
-}
-
-func (c *consumed) add(to *atomic.Int64, of *types.ConsumedCapacity) {
-	if of != nil && of.CapacityUnits != nil {
-		to.Add(int64(*of.CapacityUnits * 1000))
-	}
-}
-
 // Each call is made of the meter, over a table of the laptop's, and of DynamoDB
 // Local. That one says twice too much of a transaction, and rounds the sum of its
 // items where DynamoDB rounds each: so only those of one write are compared.
 func TestUnitsAreDynamoDBs(t *testing.T) {
-	var said consumed
-	client := dynamodb.New(emulator.DynamoDBClient(t).Options(), said.options)
+	var said emulator.Units
+	client := dynamodb.New(emulator.DynamoDBClient(t).Options(), said.Options)
 	name := emulator.TableName()
 	if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
 		t.Fatal(err)
@@ -115,13 +64,12 @@ func TestUnitsAreDynamoDBs(t *testing.T) {
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			before := meter.Usage()
-			said.reads.Store(0)
-			said.writes.Store(0)
+			said.Reset()
 			if err := errors.Join(step.do(metered), step.do(real)); err != nil {
 				t.Fatal(err)
 			}
 			u := meter.Usage().Plus(before.Times(-1))
-			r, w := float64(said.reads.Load())/1000/step.says+step.reads, float64(said.writes.Load())/1000/step.says+step.more
+			r, w := said.Reads()/step.says+step.reads, said.Writes()/step.says+step.more
 			if r != u.ReadUnits || w != u.WriteUnits {
 				t.Errorf("DynamoDB says %g read and %g write units, the meter %g and %g", r, w, u.ReadUnits, u.WriteUnits)
 			}
