@@ -3,6 +3,7 @@ package connection_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -341,8 +342,11 @@ func TestKilledAnywhere(t *testing.T) {
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {
 			t.Parallel()
-			for _, fault := range []string{"stop before", "stop after", "not applied", "reply lost"} {
+			for _, fault := range []string{"stop before", "stop after", "not applied", "reply lost", "met itself"} {
 				for _, port := range []string{"table", "vault"} {
+					if fault == "met itself" && port == "vault" {
+						continue // it has no conditions
+					}
 					for n := 1; brokenAt(t, step.from, step.do, step.before, step.after, port, fault, n); n++ {
 					}
 				}
@@ -362,7 +366,7 @@ func brokenAt(t *testing.T, from string, do func(*world, *connection.Keeper, con
 	}
 	tab, vlt := &tabletest.Faulty{Table: w.table}, &secrettest.Faulty{Vault: w.vault}
 	tab.OnStop, vlt.OnStop = vlt.Stop, tab.Stop
-	lost := fault == "reply lost"
+	lost, itself := fault == "reply lost", fault == "met itself"
 	switch stop := strings.HasPrefix(fault, "stop"); {
 	case stop && port == "table":
 		tab.Hook = tabletest.KillAt(n, fault == "stop after")
@@ -377,6 +381,12 @@ func brokenAt(t *testing.T, from string, do func(*world, *connection.Keeper, con
 				return tabletest.None()
 			case lost:
 				return tabletest.LostReply(table.ErrUnavailable)
+			case itself: // a second try of the adapter's own failed on what the first had written
+				conditional := func(w table.Write) bool { return w.Cond.Kind != table.KindAny }
+				if i := slices.IndexFunc(c.Writes, conditional); i >= 0 {
+					return tabletest.LostReply(&table.Conflict{Index: i, Key: c.Writes[i].Key})
+				}
+				return tabletest.LostReply(table.ErrUnavailable)
 			}
 			return tabletest.NotApplied(table.ErrUnavailable)
 		}
@@ -389,6 +399,9 @@ func brokenAt(t *testing.T, from string, do func(*world, *connection.Keeper, con
 		return false
 	}
 	t.Logf("%s at write %d of the %s: %v", fault, n, port, err)
+	if itself && err != nil && !errors.Is(err, table.ErrUnavailable) {
+		t.Errorf("%s at write %d: %v", fault, n, err)
+	}
 	w.check()
 	got := w.credential(id)
 	if got != before && got != after && got != "own" || err == nil && got != after {
@@ -471,6 +484,116 @@ func TestLateWriterIsFenced(t *testing.T) {
 		t.Errorf("credential %s", got)
 	}
 	w.check()
+}
+
+// Nobody has to have taken a lock that ran out: its holder is as late without.
+func TestLockThatRanOutHoldsNothing(t *testing.T) {
+	w := newWorld(t)
+	c := w.create(ours)
+	late := during(w, secrettest.Put, func() { w.pass(time.Minute) })
+	_, err := w.process(w.table, late).Update(t.Context(), w.org, c.ID, patch(t, `{"auth":{"access_token":"late"}}`))
+	if !errors.Is(err, connection.ErrBusy) || w.credential(c.ID) != was {
+		t.Errorf("%v, credential %s", err, w.credential(c.ID))
+	}
+	w.check()
+}
+
+// during is the vault where something happens in the midst of the first call of a
+// method, before it takes effect.
+func during(w *world, m secrettest.Method, do func()) *secrettest.Faulty {
+	done := false
+	return &secrettest.Faulty{Vault: w.vault, Hook: func(c secrettest.Call) secrettest.Fault {
+		if c.Method == m && !done {
+			done = true
+			do()
+		}
+		return secrettest.None()
+	}}
+}
+
+// Writers that died, one before it promoted what the row names and one behind its
+// put, do not take away the version that the row names.
+func TestRowsVersionOutlivesWriters(t *testing.T) {
+	w := newWorld(t)
+	c := w.create(ours)
+	for i := range 3 {
+		unpromoted := &secrettest.Faulty{Vault: w.vault, Hook: func(call secrettest.Call) secrettest.Fault {
+			if call.Method == secrettest.Promote && call.Ordinal > 1 {
+				return secrettest.StopBefore()
+			}
+			return secrettest.None()
+		}}
+		if _, err := w.process(w.table, unpromoted).Update(t.Context(), w.org, c.ID, patch(t, fmt.Sprintf(`{"auth":{"n":%d}}`, i))); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		unwritten := &secrettest.Faulty{Vault: w.vault, Hook: func(call secrettest.Call) secrettest.Fault {
+			if call.Method == secrettest.Put {
+				return secrettest.StopAfter()
+			}
+			return secrettest.None()
+		}}
+		_, err := w.process(w.table, unwritten).Update(t.Context(), w.org, c.ID, patch(t, `{"auth":{"n":"lost"}}`))
+		if !errors.Is(err, secrettest.ErrStopped) || unpromoted.Faults()+unwritten.Faults() != 2 {
+			t.Fatalf("%v, %d and %d faults", err, unpromoted.Faults(), unwritten.Faults())
+		}
+		if got, want := w.credential(c.ID), fmt.Sprintf(`{"access_token":"t1","n":%d,"refresh_token":"r1"}`, i); got != want {
+			t.Fatalf("credential %q, want %s", got, want)
+		}
+		w.check()
+		w.pass(time.Minute)
+	}
+}
+
+// A sweep that is about to delete a secret, while the credential comes back to be
+// kept here, deletes the one that it meant.
+func TestSweepMeetsAReturn(t *testing.T) {
+	w := newWorld(t)
+	w.bring("their/own", "own")
+	c := w.create(ours)
+	undeleted := &secrettest.Faulty{Vault: w.vault, Hook: func(call secrettest.Call) secrettest.Fault {
+		if call.Method == secrettest.Delete {
+			return secrettest.NotApplied(secret.ErrUnavailable)
+		}
+		return secrettest.None()
+	}}
+	if _, err := w.process(w.table, undeleted).Update(t.Context(), w.org, c.ID, patch(t, `{"auth_aws_arn":"their/own"}`)); err != nil || undeleted.Faults() != 1 {
+		t.Fatal(err, undeleted.Faults())
+	}
+	sweeping := w.process(w.table, during(w, secrettest.Delete, func() { w.update(c.ID, put(t, ours)) }))
+	w.sweepBy(sweeping)
+	if got := w.credential(c.ID); got != was {
+		t.Errorf("credential %q", got)
+	}
+	w.check()
+	if names := w.vault.Secrets(t, w.org); len(names) != 1 {
+		t.Errorf("secrets %v", names)
+	}
+}
+
+// A connection that was removed and made again under its id is another one.
+func TestLateWriterMeetsAnotherConnection(t *testing.T) {
+	w := newWorld(t)
+	c := w.create(ours)
+	late := during(w, secrettest.Put, func() {
+		if err := w.keeper().Delete(t.Context(), w.org, c.ID); err != nil {
+			t.Error(err)
+		}
+		if _, err := w.keeper().Create(t.Context(), w.org, c.ID, change(t, least+`,"auth":{"token":"new"}}`)); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err := w.process(w.table, late).Update(t.Context(), w.org, c.ID, patch(t, `{"auth":{"access_token":"late"}}`))
+	if !errors.Is(err, connection.ErrBusy) || w.credential(c.ID) != `{"token":"new"}` {
+		t.Errorf("%v, credential %s", err, w.credential(c.ID))
+	}
+	w.check()
+	w.pass(2 * time.Hour)
+	w.sweep()
+	w.check()
+	if names := w.vault.Secrets(t, w.org); len(names) != 1 {
+		t.Errorf("secrets %v", names)
+	}
 }
 
 func TestEqualCredentialIsNotPut(t *testing.T) {

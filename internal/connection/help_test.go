@@ -65,7 +65,12 @@ func (w *world) check() {
 // sweep collects what is due.
 func (w *world) sweep() {
 	w.Helper()
-	_, err := garbage.Collect(context.Background(), w.table, w.now(), map[garbage.Kind]garbage.Deleter{garbage.Secret: w.keeper().Collect})
+	w.sweepBy(w.keeper())
+}
+
+func (w *world) sweepBy(k *connection.Keeper) {
+	w.Helper()
+	_, err := garbage.Collect(context.Background(), w.table, w.now(), map[garbage.Kind]garbage.Deleter{garbage.Secret: k.Collect})
 	if err != nil {
 		w.Fatal(err)
 	}

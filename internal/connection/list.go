@@ -63,7 +63,10 @@ func (s *Store) list(ctx context.Context, o org.ID, q Query) ([]Connection, erro
 			p.skip, ids = p.skip-n, ids[n:]
 		}
 		for len(ids) > 0 && !p.full() {
-			n := min(len(ids), max(p.missing(), fetching))
+			n := min(len(ids), fetching) // at a time: a page that is too large is known before all of it is here
+			if !w.byRow {
+				n = min(n, p.missing())
+			}
 			read, err := s.fetch(ctx, o, ids[:n])
 			if err == nil {
 				err = p.add(read)
