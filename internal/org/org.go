@@ -59,6 +59,8 @@ type orgRow struct {
 	CreatedAt       time.Time `json:"created_at"`
 	DisplayCurrency string    `json:"display_currency,omitempty"`
 	RetentionDays   int       `json:"retention_days,omitempty"`
+	BreakerFailures *int      `json:"breaker_failures,omitempty"` // 0 is chosen: never
+	MonthlySyncs    int       `json:"monthly_syncs,omitempty"`
 }
 
 func (r orgRow) org() Org {
@@ -69,6 +71,10 @@ func (r orgRow) org() Org {
 	if r.RetentionDays > 0 {
 		s.RetentionDays = r.RetentionDays
 	}
+	if r.BreakerFailures != nil {
+		s.BreakerFailures = *r.BreakerFailures
+	}
+	s.MonthlySyncs = r.MonthlySyncs
 	return Org{r.ID, r.Number, r.CompanyName, r.Domain, r.CreatedAt, s}
 }
 

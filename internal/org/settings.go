@@ -13,18 +13,26 @@ import (
 type Settings struct {
 	DisplayCurrency string // ISO 4217; the currency of prices in uploaded files
 	RetentionDays   int    // how long people no longer listed are kept, 1 to MaxRetentionDays
+	BreakerFailures int    // calls of a connection that fail in a row until it is paused; 0: it never is
+	MonthlySyncs    int    // sync runs that may begin in a calendar month, in UTC; 0: any number
 }
 
 // DefaultSettings are those of a new org, and of every org that chose nothing.
-var DefaultSettings = Settings{DisplayCurrency: "USD", RetentionDays: 90}
+var DefaultSettings = Settings{DisplayCurrency: "USD", RetentionDays: 90, BreakerFailures: 10}
 
-// MaxRetentionDays is ten years.
-const MaxRetentionDays = 3650
+// MaxRetentionDays is ten years; the others bound what is a slip of the keyboard.
+const (
+	MaxRetentionDays   = 3650
+	MaxBreakerFailures = 1000
+	MaxMonthlySyncs    = 1_000_000_000
+)
 
-// Change is what Set changes: what is not zero.
+// Change is what Set changes: what is not zero, and not nil.
 type Change struct {
 	DisplayCurrency string // in any case
 	RetentionDays   int
+	BreakerFailures *int
+	MonthlySyncs    *int // counted from when a quota is set; one that is changed keeps the month's count
 }
 
 // setRounds bounds how often others may change the org while one Set tries.
@@ -54,14 +62,20 @@ func (s *Store) Set(ctx context.Context, id ID, c Change) (Org, error) {
 func (c Change) check() error {
 	switch {
 	case c == Change{}:
-		return fmt.Errorf("%w: nothing to change: give a currency, a retention, or both", ErrInvalid)
+		return fmt.Errorf("%w: nothing to change: give one setting at least", ErrInvalid)
 	case c.DisplayCurrency != "" && !isCurrency(c.DisplayCurrency):
 		return fmt.Errorf("%w: %q is no currency of ISO 4217, such as USD or EUR", ErrInvalid, c.DisplayCurrency)
 	case c.RetentionDays < 0 || c.RetentionDays > MaxRetentionDays:
 		return fmt.Errorf("%w: a retention of %d days: it has 1 to %d", ErrInvalid, c.RetentionDays, MaxRetentionDays)
+	case !within(c.BreakerFailures, MaxBreakerFailures):
+		return fmt.Errorf("%w: a breaker after %d failures: give 1 to %d, or 0 for none", ErrInvalid, *c.BreakerFailures, MaxBreakerFailures)
+	case !within(c.MonthlySyncs, MaxMonthlySyncs):
+		return fmt.Errorf("%w: a quota of %d syncs a month: give 1 to %d, or 0 for none", ErrInvalid, *c.MonthlySyncs, MaxMonthlySyncs)
 	}
 	return nil
 }
+
+func within(n *int, most int) bool { return n == nil || 0 <= *n && *n <= most }
 
 // trySet is one try; written is false where another write came between.
 func (s *Store) trySet(ctx context.Context, id ID, c Change) (o Org, written bool, err error) {
@@ -81,6 +95,12 @@ func (s *Store) trySet(ctx context.Context, id ID, c Change) (o Org, written boo
 	}
 	if c.RetentionDays != 0 {
 		r.RetentionDays = c.RetentionDays
+	}
+	if c.BreakerFailures != nil {
+		r.BreakerFailures = c.BreakerFailures
+	}
+	if c.MonthlySyncs != nil {
+		r.MonthlySyncs = *c.MonthlySyncs
 	}
 	w := table.Put(row.Key, r, table.Version(row.Version))
 	// If we stop here: the org has the settings or it does not. A lost answer is

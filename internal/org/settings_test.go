@@ -18,9 +18,13 @@ func TestSet(t *testing.T) {
 		change org.Change
 		want   org.Settings
 	}{
-		{"a currency", org.Change{DisplayCurrency: "sek "}, org.Settings{DisplayCurrency: "SEK", RetentionDays: 90}},
-		{"a retention", org.Change{RetentionDays: 1}, org.Settings{DisplayCurrency: "SEK", RetentionDays: 1}},
-		{"both", org.Change{DisplayCurrency: "EUR", RetentionDays: org.MaxRetentionDays}, org.Settings{DisplayCurrency: "EUR", RetentionDays: 3650}},
+		{"a currency", org.Change{DisplayCurrency: "sek "}, org.Settings{DisplayCurrency: "SEK", RetentionDays: 90, BreakerFailures: 10}},
+		{"a retention", org.Change{RetentionDays: 1}, org.Settings{DisplayCurrency: "SEK", RetentionDays: 1, BreakerFailures: 10}},
+		{"both", org.Change{DisplayCurrency: "EUR", RetentionDays: org.MaxRetentionDays}, org.Settings{DisplayCurrency: "EUR", RetentionDays: 3650, BreakerFailures: 10}},
+		{"a breaker", org.Change{BreakerFailures: new(3)}, org.Settings{DisplayCurrency: "EUR", RetentionDays: 3650, BreakerFailures: 3}},
+		{"a quota", org.Change{MonthlySyncs: new(100)}, org.Settings{DisplayCurrency: "EUR", RetentionDays: 3650, BreakerFailures: 3, MonthlySyncs: 100}},
+		{"neither", org.Change{BreakerFailures: new(0), MonthlySyncs: new(0)}, org.Settings{DisplayCurrency: "EUR", RetentionDays: 3650}},
+		{"the breaker again", org.Change{BreakerFailures: new(10)}, org.Settings{DisplayCurrency: "EUR", RetentionDays: 3650, BreakerFailures: 10}},
 		{"back again", org.Change{DisplayCurrency: "USD", RetentionDays: 90}, org.DefaultSettings},
 	} {
 		set, err := s.Set(t.Context(), o.ID, c.change)
@@ -48,6 +52,10 @@ func TestSetRefuses(t *testing.T) {
 		"a metal":             {DisplayCurrency: "XAU"},
 		"a negative number":   {RetentionDays: -1},
 		"more than ten years": {RetentionDays: 3651},
+		"a negative breaker":  {BreakerFailures: new(-1)},
+		"a patient breaker":   {BreakerFailures: new(org.MaxBreakerFailures + 1)},
+		"a negative quota":    {MonthlySyncs: new(-1)},
+		"no quota":            {MonthlySyncs: new(org.MaxMonthlySyncs + 1)},
 		"one of two is wrong": {DisplayCurrency: "EUR", RetentionDays: 3651},
 	} {
 		if _, err := s.Set(t.Context(), o.ID, c); !errors.Is(err, org.ErrInvalid) {
@@ -98,7 +106,7 @@ func TestSetBesideAnother(t *testing.T) {
 		}
 	}}, time.Now)
 	set, err := ours.Set(t.Context(), o.ID, org.Change{DisplayCurrency: "SEK"})
-	if want := (org.Settings{DisplayCurrency: "SEK", RetentionDays: 33}); err != nil || set.Settings != want {
+	if want := (org.Settings{DisplayCurrency: "SEK", RetentionDays: 33, BreakerFailures: 10}); err != nil || set.Settings != want {
 		t.Errorf("%+v, %v; want %+v", set.Settings, err, want)
 	}
 	times = -1000
