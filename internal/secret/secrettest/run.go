@@ -3,12 +3,7 @@ package secrettest
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -139,29 +134,6 @@ func (s suite) wantRefused(what string, err error, value []byte) {
 		s.Errorf("%s: %v, want an error that says what is wrong with it", what, err)
 	}
 	CheckQuiet(s, err, value)
-}
-
-// CheckQuiet fails the test if an error holds a value in plain, base64, hex, percent
-// or JSON encoding.
-func CheckQuiet(t testing.TB, err error, value []byte) {
-	t.Helper()
-	if err == nil {
-		return
-	}
-	quoted, _ := json.Marshal(string(value))
-	for name, text := range map[string]string{
-		"plain":      string(value),
-		"base64":     strings.TrimRight(base64.StdEncoding.EncodeToString(value), "="),
-		"base64 URL": base64.RawURLEncoding.EncodeToString(value),
-		"hex":        hex.EncodeToString(value),
-		"percent":    url.QueryEscape(string(value)),
-		"path":       url.PathEscape(string(value)),
-		"JSON":       strings.Trim(string(quoted), `"`),
-	} {
-		if strings.Contains(strings.ToLower(err.Error()), strings.ToLower(text)) {
-			t.Errorf("an error holds the value in %s", name)
-		}
-	}
 }
 
 // together runs fn(0) to fn(n-1) at once and fails the test on their errors.
