@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"muster/internal/aws/dynamo"
+	"muster/internal/aws/secrets"
 	"muster/internal/connection"
 	"muster/internal/connection/connectiontest"
+	"muster/internal/emulator"
 	"muster/internal/garbage"
 	"muster/internal/local/bolt"
 	"muster/internal/local/vault"
@@ -31,8 +34,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{TB: t, org: org.NewID(), clock: new(atomic.Int64)}
-	w.clock.Store(time.Date(2031, 3, 4, 5, 6, 7, 0, time.UTC).Unix())
+	w := noWorld(t)
 	tab, err := bolt.Open(filepath.Join(t.TempDir(), "table.db"), w.now, bolt.NoSync)
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +46,27 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(func() { _ = w.aws.Close() })
 	w.table, w.vault = tab, connectiontest.Watch(w.aws)
 	return w
+}
+
+// noWorld is a world without table and vault.
+func noWorld(t testing.TB) *world {
+	w := &world{TB: t, org: org.NewID(), clock: new(atomic.Int64)}
+	w.clock.Store(time.Date(2031, 3, 4, 5, 6, 7, 0, time.UTC).Unix())
+	return w
+}
+
+// onPlatforms runs a test on the local table and vault, and on AWS's.
+func onPlatforms(t *testing.T, test func(*testing.T, *world)) {
+	t.Run("local", func(t *testing.T) { test(t, newWorld(t)) })
+	t.Run("aws", func(t *testing.T) {
+		w, client, name := noWorld(t), emulator.DynamoDBClient(t), emulator.TableName()
+		if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
+			t.Fatal(err)
+		}
+		w.table = dynamo.New(client, name, dynamo.WithClock(w.now))
+		w.vault = connectiontest.Watch(secrets.New(emulator.SecretsManagerClientAt(emulator.Moto(t), secrets.Options), "muster"))
+		test(t, w)
+	})
 }
 
 func (w *world) now() time.Time { return time.Unix(w.clock.Load(), 0).UTC() }
