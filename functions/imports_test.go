@@ -41,10 +41,11 @@ var arrows = map[string]string{
 	"local":       "blob job local/bolt local/disk local/vault secret table",
 	"aws/dynamo":  "table",
 	"aws/s3store": "blob",
-	"aws/secrets": "org secret",
+	"aws/secrets": "aws/quiet org secret",
 	"aws/gateway": "api",
 	"aws/emf":     "",
-	"aws":         "api app aws/dynamo aws/emf aws/gateway aws/s3store aws/secrets blob job secret table",
+	"aws/quiet":   "",
+	"aws":         "api app aws/dynamo aws/emf aws/gateway aws/quiet aws/s3store aws/secrets blob job secret table",
 
 	"cmd/muster": "api app app/dataplane aws aws/emf blob cost job local openapi org roster rosterfile rosterfile/rostergen syncer table",
 

@@ -111,11 +111,28 @@ func TestCauseIsLoggedAndNotShown(t *testing.T) {
 	}
 }
 
+// The log of a panic leads to where it was. What it was given may be what was sent:
+// of that it has the runtime's own words alone.
 func TestPanicIsA500(t *testing.T) {
-	h := serve(get(org.Read, func(context.Context) (string, error) { panic("lost my marbles") }))
-	f := want(t, h.call("GET", "/get", ""), 500, api.KindInternal)
-	if strings.Contains(f.Message, "marbles") || !strings.Contains(h.log.String(), "marbles") {
-		t.Errorf("%q, log %s", f.Message, h.log.String())
+	var none []int
+	for name, c := range map[string]struct {
+		handler func(context.Context) (string, error)
+		logged  string
+	}{
+		"a text":     {func(context.Context) (string, error) { panic("lost my marbles") }, "panic: a string"},
+		"an error":   {func(context.Context) (string, error) { panic(errors.New("lost my marbles")) }, "panic: a *errors.errorString"},
+		"of runtime": {func(context.Context) (string, error) { return "", fmt.Errorf("%d", none[7]) }, "index out of range [7]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := serve(get(org.Read, c.handler))
+			f, log := want(t, h.call("GET", "/get", ""), 500, api.KindInternal), h.log.String()
+			if strings.Contains(f.Message+log, "marbles") || strings.Contains(f.Message, "index") {
+				t.Errorf("%q, log %s", f.Message, log)
+			}
+			if !strings.Contains(log, c.logged) || !strings.Contains(log, "errors_test.go") {
+				t.Errorf("the log does not say where: %s", log)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -117,7 +118,7 @@ func (s *server) serve(a *answer, r *http.Request, rq *request) {
 	defer func() {
 		if p := recover(); p != nil {
 			*a = answer{header: http.Header{}}
-			rq.fail(a, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			rq.fail(a, fmt.Errorf("panic: %s\n%s", panicked(p), debug.Stack()))
 		}
 	}()
 	h, pattern := s.mux.Handler(r)
@@ -132,6 +133,15 @@ func (s *server) serve(a *answer, r *http.Request, rq *request) {
 		normalize(r.Header)
 		s.mux.ServeHTTP(a, r)
 	}
+}
+
+// panicked is what may be logged of a panic: the runtime's own words, which quote
+// nothing but indices and types. Any other value may hold what was sent.
+func panicked(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a %T", p)
 }
 
 // unrouted answers what the mux has no route for, as the mux would but in our

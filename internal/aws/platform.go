@@ -20,6 +20,7 @@ import (
 
 	"muster/internal/app"
 	"muster/internal/aws/dynamo"
+	"muster/internal/aws/quiet"
 	"muster/internal/aws/s3store"
 	"muster/internal/aws/secrets"
 	"muster/internal/blob"
@@ -64,6 +65,7 @@ func Open(ctx context.Context) (*Platform, error) {
 			return nil, fmt.Errorf("aws: %s is not set: it names where the data is", name)
 		}
 	}
+	c.APIOptions = append(c.APIOptions, quiet.Errors)
 	return &Platform{config: c}, nil
 }
 

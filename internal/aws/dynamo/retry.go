@@ -121,11 +121,21 @@ func translate(err error) error {
 	_, condition := failedCondition(err)
 	var cancelled *types.TransactionCanceledException
 	switch {
-	case answer.ErrorCode() == "ValidationException", errors.As(err, &cancelled) && !condition:
+	case errors.As(err, &cancelled) && !condition:
+		return fmt.Errorf("%w: %w %q", table.ErrInvalid, err, reasons(cancelled))
+	case answer.ErrorCode() == "ValidationException":
 		return fmt.Errorf("%w: %w", table.ErrInvalid, err)
 	default:
 		return err
 	}
+}
+
+// reasons are the codes of a cancelled transaction, in the order of its writes.
+func reasons(c *types.TransactionCanceledException) (codes []string) {
+	for _, r := range c.CancellationReasons {
+		codes = append(codes, deref(r.Code))
+	}
+	return codes
 }
 
 func deref(s *string) string {

@@ -22,6 +22,6 @@
 // without it as for one that is not there: AccessDenied. So what AWS refuses to
 // show is ErrNotFound; CloudTrail has the cause. Writes that are refused are errors.
 //
-// Messages of AWS are left out of errors, since some quote the request; only
-// a denial is repeated, which names who may not do what.
+// Messages of AWS are left out of errors, since some quote the request; of a denial
+// stays who may not do what.
 package secrets

@@ -10,6 +10,7 @@ import (
 	awsretry "github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 
+	"muster/internal/aws/quiet"
 	"muster/internal/secret"
 )
 
@@ -44,8 +45,8 @@ func readError(ctx context.Context, op, id string, err error) error {
 	return translate(ctx, op, id, err)
 }
 
-// translate puts an error in the port's words, after the SDK's retries. It holds
-// nothing of AWS's own message but of a denial.
+// translate puts an error in the port's words, after the SDK's retries. Of AWS's own
+// message it holds who may not do what.
 func translate(ctx context.Context, op, id string, err error) error {
 	api, answered := errors.AsType[smithy.APIError](err)
 	switch {
@@ -56,13 +57,11 @@ func translate(ctx context.Context, op, id string, err error) error {
 	case passes(err) && answered:
 		return fmt.Errorf("secrets: %s %s: %w: %s", op, id, secret.ErrUnavailable, api.ErrorCode())
 	case passes(err):
-		return fmt.Errorf("secrets: %s %s: %w: %w", op, id, secret.ErrUnavailable, err)
+		return fmt.Errorf("secrets: %s %s: %w: %w", op, id, secret.ErrUnavailable, quiet.Error(err))
 	case !answered:
-		return fmt.Errorf("secrets: %s %s: %w", op, id, err)
-	case api.ErrorCode() == denied:
-		return fmt.Errorf("secrets: %s %s: %s: %s", op, id, denied, api.ErrorMessage())
+		return fmt.Errorf("secrets: %s %s: %w", op, id, quiet.Error(err))
 	default:
-		return fmt.Errorf("secrets: %s %s: %s", op, id, api.ErrorCode())
+		return fmt.Errorf("secrets: %s %s: %s%s", op, id, api.ErrorCode(), quiet.Denial(api))
 	}
 }
 

@@ -179,7 +179,7 @@ func TestWritesOutliveFaults(t *testing.T) {
 // What AWS refuses to show is not there; what it refuses to do is an error.
 func TestRefusals(t *testing.T) {
 	w := newWorld(t)
-	const who = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform"
+	const who = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: secretsmanager:PutSecretValue on resource: muster/o/crm"
 	for _, c := range []struct {
 		operation, code string
 		call            func(v secret.Vault) error
@@ -207,10 +207,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(c.code+" to "+c.operation, func(t *testing.T) {
 			// Some messages of AWS quote the request.
-			v, proxy := through(t, emulator.On(c.operation, 100, refused(c.code, who+" "+string(w.value.Reveal()))))
-			if c.code == "AccessDeniedException" {
-				v, proxy = through(t, emulator.On(c.operation, 100, refused(c.code, who)))
-			}
+			v, proxy := through(t, emulator.On(c.operation, 100, refused(c.code, who+" because of "+string(w.value.Reveal()))))
 			err := c.call(v)
 			if proxy.Fired(c.code) == 0 {
 				t.Fatal("no refusal met the call")
