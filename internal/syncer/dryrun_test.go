@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func (w *world) mustForesee(in job.Input) job.Job {
 // licences listed or not, a guard that stops it, rows past their retention.
 func TestDryRunForeseesTheSync(t *testing.T) {
 	const rounds, syncs = 8, 12
-	stopped := 0
+	var stopped atomic.Int64 // the seeds are tried at once
 	for seed := range uint64(rounds) {
 		inBubble(t, fmt.Sprintf("seed %d", seed), func(w *world) {
 			w.settings = syncer.Settings{Guard: syncer.Guard{MaxPercent: 30, MaxCount: 3}, Retention: 48 * time.Hour}
@@ -76,15 +77,15 @@ func TestDryRunForeseesTheSync(t *testing.T) {
 				in := file
 				in.AllowRemovals = r.IntN(3) == 0
 				if w.mustForesee(in).Reason == job.TooManyRemovals {
-					stopped++
+					stopped.Add(1)
 				}
 				time.Sleep(time.Duration(r.IntN(40)) * time.Hour)
 			}
 		})
 	}
 	t.Cleanup(func() { // when the parallel ones are through
-		if stopped == 0 || stopped == rounds*syncs {
-			t.Errorf("the guard stopped %d of %d: neither all nor none were to be met", stopped, rounds*syncs)
+		if n := stopped.Load(); n == 0 || n == rounds*syncs {
+			t.Errorf("the guard stopped %d of %d: neither all nor none were to be met", n, rounds*syncs)
 		}
 	})
 }
