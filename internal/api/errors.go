@@ -214,9 +214,12 @@ const (
 // public is the one place where any Go error becomes what a client may see.
 func public(err error) *Error {
 	var e *Error
+	var spent *org.Spent
 	switch {
 	case errors.As(err, &e):
 		return e
+	case errors.As(err, &spent):
+		return PaymentRequired(spent.Error()).Because(err)
 	case errors.Is(err, org.ErrUnknownKey):
 		return Unauthenticated(keyText)
 	case errors.Is(err, table.ErrUnavailable), errors.Is(err, blob.ErrUnavailable),

@@ -27,6 +27,7 @@ func TestErrors(t *testing.T) {
 		"invalid":           {api.Invalid("m", api.Fault{Pointer: "/a", Detail: "d"}), 400, api.KindInvalid, nil},
 		"unauthenticated":   {api.Unauthenticated("m"), 401, api.KindUnauthenticated, nil},
 		"payment required":  {api.PaymentRequired("m"), 402, api.KindPaymentRequired, nil},
+		"quota spent":       {fmt.Errorf("op: %w", &org.Spent{Limit: 5, Resumes: noon}), 402, api.KindPaymentRequired, nil},
 		"forbidden":         {api.Forbidden("m"), 403, api.KindForbidden, nil},
 		"not found":         {api.NotFound("m"), 404, api.KindNotFound, nil},
 		"gone":              {api.Gone("m"), 410, api.KindGone, nil},

@@ -195,7 +195,7 @@ func (t *try) end(ctx context.Context, a *answer) {
 
 // passing reports whether the same request may soon be answered otherwise.
 func (a *answer) passing() bool {
-	return a.status == http.StatusConflict || a.status == http.StatusTooManyRequests || a.status >= http.StatusInternalServerError
+	return a.status == http.StatusPaymentRequired || a.status == http.StatusConflict || a.status == http.StatusTooManyRequests || a.status >= http.StatusInternalServerError
 }
 
 // write writes the record where cond holds; then, or if that was so already and

@@ -221,6 +221,7 @@ func TestWhichAnswersAreKept(t *testing.T) {
 		{"invalid", api.Invalid("no"), 1},
 		{"not found", api.NotFound("no"), 1},
 		{"gone", api.Gone("no"), 1},
+		{"payment required", api.PaymentRequired("no"), 2},
 		{"conflict", api.Conflict("no"), 2},
 		{"busy", api.Busy(api.JobRef{ID: "j"}, noon), 2},
 		{"too many", api.RateLimited("no", time.Minute), 2},

@@ -92,5 +92,5 @@ func (a *App) Keeper() *connection.Keeper {
 
 // Jobs are the runs of syncs.
 func (a *App) Jobs() *job.Store {
-	return &job.Store{Table: a.Table(), Blobs: a.Blobs(), Starter: a.Starter(), Now: a.Now, Log: a.Log}
+	return &job.Store{Table: a.Table(), Blobs: a.Blobs(), Starter: a.Starter(), Now: a.Now, Log: a.Log, Quota: a.Orgs()}
 }

@@ -16,11 +16,20 @@ import (
 // transaction. id is that of a try that may not be the first; zero: a new one.
 // *lease.Busy: another job has it, or this very one does, and nothing was made.
 // *table.Conflict: the job is there. table.ErrNotFound: there is no such integration.
+// *org.Spent: the org's quota is, and nothing was made.
 func (s *Store) Claim(ctx context.Context, o org.ID, integration string, id ID, in Input) (*Run, error) {
 	if id == (ID{}) {
 		id = NewID()
 	}
-	return s.claim(ctx, s.newJob(o, integration, id, in))
+	back, err := s.take(ctx, o, in)
+	if err != nil {
+		return nil, fmt.Errorf("job: claiming integration %s: %w", integration, err)
+	}
+	run, err := s.claim(ctx, s.newJob(o, integration, id, in))
+	if nothingMade(err) {
+		back(ctx)
+	}
+	return run, err
 }
 
 func (s *Store) newJob(o org.ID, integration string, id ID, in Input) Job {
@@ -59,12 +68,30 @@ type Tick struct {
 // Tick claims the integration for a tick. A nil Run without an error means that
 // there is nothing to do here: the tick was delivered before, or the integration
 // is busy and the tick's job has been written as waiting (requeued) or, where
-// the trigger runs or waits already, as duplicate_aborted; or the integration
-// was removed, and there is no job.
+// the trigger runs or waits already, as duplicate_aborted; or the org's quota is
+// spent and the job has been written as failed; or the integration was removed,
+// and there is no job.
 func (s *Store) Tick(ctx context.Context, t Tick) (*Run, error) {
 	j := s.newJob(t.Org, t.Integration, TickID(t.Trigger, t.Revision, t.ScheduledAt), Input{
 		Kind: InputTrigger, Trigger: t.Trigger, Revision: t.Revision, ScheduledAt: t.ScheduledAt.UTC(),
 	})
+	back, err := s.take(ctx, t.Org, j.Input)
+	var spent *org.Spent
+	switch {
+	case errors.As(err, &spent):
+		return nil, s.refuse(ctx, j, spent)
+	case err != nil:
+		return nil, fmt.Errorf("job: tick %s: %w", j.ID, err)
+	}
+	run, waits, err := s.tick(ctx, j)
+	if run == nil && !waits && err == nil {
+		back(ctx)
+	}
+	return run, err
+}
+
+// tick is Tick of a job that was counted: it runs, or waits, or neither.
+func (s *Store) tick(ctx context.Context, j Job) (run *Run, waits bool, err error) {
 	// Each round but the last finds that another job ended since the one before.
 	for range claimRounds {
 		run, err := s.claim(ctx, j)
@@ -72,45 +99,54 @@ func (s *Store) Tick(ctx context.Context, t Tick) (*Run, error) {
 		var taken *table.Conflict
 		switch {
 		case errors.As(err, &taken):
-			return nil, nil // its job is there: delivered before
+			return nil, false, nil // its job is there: delivered before
 		case errors.Is(err, table.ErrNotFound):
-			return nil, nil // its schedule goes with the integration
+			return nil, false, nil // its schedule goes with the integration
 		case !errors.As(err, &busy):
-			return run, err
+			return run, false, err
 		case busy.Job == j.ID.String():
-			return nil, nil // its job is running
+			return nil, false, nil // its job is running
 		}
-		if done, err := s.queue(ctx, j, busy); done || err != nil {
-			return nil, err
+		if met, err := s.queue(ctx, j, busy); met != moved || err != nil {
+			return nil, met == waiting, err
 		}
 	}
-	return nil, fmt.Errorf("job: tick %s: integration %s changed hands %d times meanwhile: %w", j.ID, j.Integration, claimRounds, table.ErrUnavailable)
+	return nil, false, fmt.Errorf("job: tick %s: integration %s changed hands %d times meanwhile: %w", j.ID, j.Integration, claimRounds, table.ErrUnavailable)
 }
 
 const claimRounds = 16
 
-// queue writes the job of a tick that met a busy integration. It answers false
-// where the job that it met moved on meanwhile: the integration may be free, or
-// removed, and then nothing of it may be written any more.
-func (s *Store) queue(ctx context.Context, j Job, busy *lease.Busy) (done bool, err error) {
+// queued is what became of a tick that met a busy integration.
+type queued int
+
+const (
+	// moved: the job that it met moved on meanwhile. The integration may be free, or
+	// removed, and then nothing of it may be written any more.
+	moved   queued = iota
+	waiting        // its job waits
+	dropped        // its job is duplicate_aborted, or was there
+)
+
+// queue writes the job of a tick that met a busy integration.
+func (s *Store) queue(ctx context.Context, j Job, busy *lease.Busy) (queued, error) {
 	id, err := ParseID(busy.Job)
 	if err != nil {
-		return false, err
+		return moved, err
 	}
 	running, version, err := s.get(ctx, j.Org, id)
 	met := table.Check(jobKey(j.Org, id), table.Version(version))
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
-		return false, err
+		return moved, err
 	case err != nil || running.Status.Terminal():
-		return false, nil
+		return moved, nil
 	case running.Input.Kind == InputTrigger && running.Input.Trigger == j.Input.Trigger:
 		return s.abort(ctx, j, met)
 	}
 	j.Status = Requeued
+	put := table.Put(jobKey(j.Org, j.ID), j, table.Absent)
 	ws := append([]table.Write{
-		met,
-		table.Put(jobKey(j.Org, j.ID), j, table.Absent),
+		met, put,
 		table.Put(waitingKey(j.Org, j.Integration, j.Input.Trigger), waitingRow{Job: j.ID}, table.Absent),
 	}, opening(j)...)
 	// If we stop here: the job waits and has its row among the running ones; the
@@ -119,36 +155,46 @@ func (s *Store) queue(ctx context.Context, j Job, busy *lease.Busy) (done bool, 
 	var c *table.Conflict
 	switch {
 	case errors.As(err, &c) && c.Index == 0:
-		return false, nil
+		return moved, nil
 	case errors.As(err, &c):
+		if _, is, err := s.get(ctx, j.Org, j.ID); err == nil && is == put.Version {
+			return waiting, nil // written by ourselves, the answer lost
+		}
 		// Either this very tick was written before, which abort finds as well, or
 		// its trigger has a job waiting.
 		return s.abort(ctx, j, met)
 	case err != nil:
-		return false, fmt.Errorf("job: requeueing %s: %w", j.ID, err)
+		return moved, fmt.Errorf("job: requeueing %s: %w", j.ID, err)
 	}
 	s.LogOutcome(ctx, j)
-	return true, nil
+	return waiting, nil
 }
 
-// abort writes the job of a tick as duplicate_aborted, unless it is there. It
-// answers false where met does not hold.
-func (s *Store) abort(ctx context.Context, j Job, met table.Write) (done bool, err error) {
+// abort writes the job of a tick as duplicate_aborted, unless it is there.
+func (s *Store) abort(ctx context.Context, j Job, met table.Write) (queued, error) {
 	j.end(DuplicateAborted, "", "the same trigger is running or waiting already", s.Now())
-	w := table.Put(jobKey(j.Org, j.ID), j, table.Absent).Until(j.EndedAt.Add(keep))
-	index := table.Put(indexKey(j.Org, j.Integration, j.ID), struct{}{}, table.Any).Until(j.EndedAt.Add(keep))
 	// If we stop here: the job is terminal and nothing else knows of it
 	// (TestI5_TickDeliveredTwice).
-	err = s.Table.Write(ctx, met, w, index)
+	err := s.Table.Write(ctx, append(stillborn(j), met)...)
 	var c *table.Conflict
 	switch {
+	case errors.As(err, &c) && c.Key == met.Key:
+		return moved, nil
 	case errors.As(err, &c):
-		return c.Index > 0, nil // the tick was delivered before
+		return dropped, nil // the tick was delivered before
 	case err != nil:
-		return false, fmt.Errorf("job: recording duplicate %s: %w", j.ID, err)
+		return moved, fmt.Errorf("job: recording duplicate %s: %w", j.ID, err)
 	}
 	s.LogOutcome(ctx, j)
-	return true, nil
+	return dropped, nil
+}
+
+// stillborn are the rows of a job that is over when it is made, its own first.
+func stillborn(j Job) []table.Write {
+	return []table.Write{
+		table.Put(jobKey(j.Org, j.ID), j, table.Absent).Until(j.EndedAt.Add(keep)),
+		table.Put(indexKey(j.Org, j.Integration, j.ID), struct{}{}, table.Any).Until(j.EndedAt.Add(keep)),
+	}
 }
 
 // Adopt makes this process the worker of a parked job. lease.ErrLost: another

@@ -23,6 +23,9 @@
 // moment a job that is not terminal can be found by the sweep, and a lease names
 // a live job or none.
 //
+// Each run of an org is counted against its quota where it is let in, and there
+// alone: Claim and Tick, which every way in goes through (see Quota).
+//
 // How a roster is read, merged and applied is package syncer's; problems of a
 // run lie in a blob that its row names.
 package job

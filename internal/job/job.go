@@ -45,6 +45,7 @@ const (
 	IntegrationRemoved Reason = "integration_removed" // while it ran
 	Cancelled          Reason = "cancelled"           // by whoever may write
 	TriggerChanged     Reason = "trigger_changed"     // while it waited
+	QuotaSpent         Reason = "quota_spent"         // the org's syncs of the month are used up; the job never ran
 	Unavailable        Reason = "unavailable"         // a store did not answer
 	Internal           Reason = "internal"            // a fault of ours, in the log under the job's id
 )
@@ -66,6 +67,7 @@ type Input struct {
 	Trigger       string    `json:"trigger,omitempty"`
 	Revision      int64     `json:"revision,omitempty"`
 	ScheduledAt   time.Time `json:"scheduled_at,omitzero"`
+	Follows       string    `json:"follows,omitempty"` // the job of an earlier try of the same request, which failed
 }
 
 // StartedBy names the input in a few letters: "file", "trigger:<id>".

@@ -29,6 +29,7 @@ type Store struct {
 	Starter Starter
 	Now     func() time.Time
 	Log     *slog.Logger
+	Quota   Quota // nil: there is none
 }
 
 // The rows of a job.

@@ -25,8 +25,7 @@ func (e *Spent) Error() string {
 const keepCount = 7 * 24 * time.Hour
 
 // TakeSync counts a sync run that is about to begin. *Spent: it may not, and is not
-// counted. back takes it from the count again, for a run that came to nothing; it
-// is not nil where err is.
+// counted. back takes it from the count again, for a run that came to nothing.
 //
 // An org without a quota is not counted. Of any number at once no more are let in
 // than the quota has, because each is counted before it is let in. The price: a
@@ -36,10 +35,13 @@ const keepCount = 7 * 24 * time.Hour
 // was sent twice, makes a month longer, by one run.
 func (s *Store) TakeSync(ctx context.Context, id ID) (back func(context.Context) error, err error) {
 	m, err := s.month(ctx, id)
-	if err != nil || m.limit == 0 {
-		return func(context.Context) error { return nil }, err
+	if err != nil {
+		return nil, err
 	}
-	// If we stop here: a run is counted that never was (TestQuotaAtEveryWrite).
+	if m.limit == 0 {
+		return func(context.Context) error { return nil }, nil
+	}
+	// If we stop here: a run is counted that never was (TestQuotaKilledAtEveryWrite).
 	used, err := m.add(ctx, 1)
 	if err != nil {
 		return nil, err

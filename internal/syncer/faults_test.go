@@ -3,6 +3,7 @@ package syncer_test
 import (
 	"context"
 	"sync"
+	"time"
 
 	"muster/internal/blob"
 	"muster/internal/blob/blobtest"
@@ -30,6 +31,7 @@ type faults struct {
 	n     int
 	fired bool
 	twice *table.Write // of the transaction that is to be sent again
+	add   bool         // so is what is to be added
 
 	meddle func() // what somebody else does
 }
@@ -64,20 +66,21 @@ func (f *faults) table(c tabletest.Call) tabletest.Fault {
 	if !f.hit(c.Ordinal) {
 		return tabletest.None()
 	}
-	switch f.mode {
-	case killed:
+	switch {
+	case f.mode == killed:
 		return tabletest.StopAfter()
-	case notApplied:
+	case f.mode == notApplied:
 		return tabletest.NotApplied(table.ErrUnavailable)
-	case replyLost:
+	case f.mode == replyLost:
 		return tabletest.LostReply(table.ErrUnavailable)
-	case meddled:
+	case f.mode == meddled:
 		f.others()
-		return tabletest.None()
+	case c.Method == tabletest.Add:
+		f.add = true
 	default:
 		f.twice = &c.Writes[0]
-		return tabletest.None()
 	}
+	return tabletest.None()
 }
 
 func (f *faults) blob(c blobtest.Call) blobtest.Fault {
@@ -117,4 +120,18 @@ func (r resender) Write(ctx context.Context, ws ...table.Write) error {
 		return r.Table.Write(ctx, ws...)
 	}
 	return err
+}
+
+// Add counts twice where its first answer was missed: there is nothing to tell the
+// tries apart by.
+func (r resender) Add(ctx context.Context, k table.Key, n int64, expires time.Time) (int64, error) {
+	r.f.mu.Lock()
+	again := r.f.add
+	r.f.add = false
+	r.f.mu.Unlock()
+	sum, err := r.Table.Add(ctx, k, n, expires)
+	if again && err == nil {
+		return r.Table.Add(ctx, k, n, expires)
+	}
+	return sum, err
 }

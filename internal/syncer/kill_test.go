@@ -17,6 +17,7 @@ import (
 type scenario struct {
 	name    string
 	targets int
+	quota   int               // of the org's syncs; 0: none
 	before  map[string]string // what was synced before; nil: nothing
 	after   map[string]string
 	script  func(*world, *script)
@@ -93,6 +94,8 @@ var scenarios = []scenario{
 	{name: "a slow file", before: ada, after: changed, enter: request, script: slow},
 	{name: "a continuation", targets: 1, before: ada, after: changed, enter: scheduled, script: drains},
 	{name: "another trigger meanwhile", before: ada, after: changed, enter: scheduled, script: meets},
+	{name: "under a quota", quota: 9, after: ada, enter: request},
+	{name: "another trigger meanwhile, under a quota", quota: 9, before: ada, after: changed, enter: scheduled, script: meets},
 }
 
 // begin makes the world of a scenario, up to what wakes the first process.
@@ -101,6 +104,7 @@ func (sc scenario) begin(w *world) (ds []directory) {
 		d := directory{w: w, mapping: fmt.Sprintf("m%d", i+1)}
 		ds, w.targets = append(ds, d), append(w.targets, d)
 	}
+	w.limit(sc.quota)
 	if sc.before != nil {
 		w.source = script{pages: pages(sc.before)}
 		w.mustSync(file, job.Completed)
@@ -143,6 +147,7 @@ func (sc scenario) play(w *world, at int, m mode) (fired bool) {
 	for _, d := range ds {
 		d.check()
 	}
+	w.checkQuota(1)
 	w.clear()
 	return w.faults.fired
 }

@@ -87,7 +87,7 @@ const (
 // does not stop it. A job that is there under id, if that is not zero, is returned
 // as it stands: a try before this one made it. One that failed of something that
 // passes is followed by another. *lease.Busy: another job has the
-// integration.
+// integration. *org.Spent: the org's quota is spent.
 func (s *Syncer) SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error) {
 	until := s.requestEnds(ctx)
 	ctx = context.WithoutCancel(ctx)
@@ -95,7 +95,8 @@ func (s *Syncer) SyncFile(ctx context.Context, o org.ID, integration string, id 
 		j, err := s.Jobs.Get(ctx, o, id)
 		switch {
 		case err == nil && worthAnother(j):
-			id = job.ID{} // the lease, not the id, keeps two tries from running at once
+			// The lease, not the id, keeps two tries from running at once.
+			in.Follows, id = id.String(), job.ID{}
 		case !errors.Is(err, job.ErrNotFound):
 			return j, err
 		}
