@@ -9,8 +9,9 @@ import (
 
 // LogOutcome writes the line of a job that a process has done with: it is over,
 // or handed on (pending), or waits (requeued). Each job has one such line when it
-// is over, and one for each hand-over before that. It has ids, counts and times,
-// and nothing of any record. more is what only the caller knows.
+// is over, and one for each hand-over before that. It has ids and counts, at the
+// end how long the job took, and nothing of any record. more is what only the
+// caller knows.
 func (s *Store) LogOutcome(ctx context.Context, j Job, more ...slog.Attr) {
 	attrs := []slog.Attr{
 		slog.String("org", j.Org.String()), slog.String("job", j.ID.String()), slog.String("integration", j.Integration),
@@ -23,7 +24,7 @@ func (s *Store) LogOutcome(ctx context.Context, j Job, more ...slog.Attr) {
 	if j.Status.Terminal() && j.Status != DuplicateAborted {
 		attrs = append(attrs, j.Report.attrs()...)
 	}
-	if !j.StartedAt.IsZero() {
+	if j.Status.Terminal() && !j.StartedAt.IsZero() {
 		attrs = append(attrs, slog.Int64("duration_ms", s.Now().Sub(j.StartedAt).Milliseconds()))
 	}
 	s.Log.LogAttrs(ctx, j.level(), "job", append(attrs, more...)...)
