@@ -75,7 +75,7 @@ func (rq *request) refusal(status int, errs []error) error {
 
 // firstOf is a message for clients that show it and know nothing of the list.
 func firstOf(faults []Fault) string {
-	message := faults[0].Pointer + ": " + faults[0].Detail
+	message := strings.TrimPrefix(faults[0].Pointer+": "+faults[0].Detail, ": ") // "" points to the whole body
 	if more := len(faults) - 1; more > 0 {
 		message += fmt.Sprintf("; and %d more, see errors", more)
 	}

@@ -85,6 +85,15 @@ func TestEveryFaultIsNamed(t *testing.T) {
 	}
 }
 
+// The message names what it can: the body as a whole has no pointer to begin with.
+func TestFaultOfTheWholeBody(t *testing.T) {
+	for body, message := range map[string]string{"null": "expected object", "[]": "expected object", `{"name":"a"}`: "/name: expected length >= 2"} {
+		if f := want(t, serve(putThing()).call("PUT", "/things/1", body), 400, api.KindInvalid); f.Message != message {
+			t.Errorf("%s: %q, want %q", body, f.Message, message)
+		}
+	}
+}
+
 func TestManyFaultsStayASmallAnswer(t *testing.T) {
 	w := serve(putThing()).call("PUT", "/things/1", `{"name":"abc","parts":[`+strings.Repeat(`{},`, 1000)+`{}]}`)
 	if f := want(t, w, 400, api.KindInvalid); len(f.Errors) != 100 || !strings.Contains(f.Message, "100 of 1001") {
