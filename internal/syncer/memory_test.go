@@ -129,11 +129,11 @@ func (o *gaugedObject) ReadAt(p []byte, off int64) (int, error) {
 	return o.Object.ReadAt(p, off)
 }
 
-// Four times the users need no more memory: not to read them, in no order, not to
-// sort them, not to merge them with as many. The few fill every buffer once, or
-// the filling would pass for growth.
+// More users need no more memory: not to read them, in no order, not to sort them,
+// not to merge them with as many. The few fill every buffer once, or the filling
+// would pass for growth.
 func TestI7_MemoryDoesNotGrowWithTheInput(t *testing.T) {
-	const few, many = 40_000 * scale, 160_000 * scale
+	const few, many = 80_000, large
 	peaks := map[int]uint64{}
 	for _, n := range []int{few, many} {
 		first := generated(t, n, rostergen.Options{Seed: 1, Shuffled: true})
@@ -158,7 +158,7 @@ func TestI7_MemoryDoesNotGrowWithTheInput(t *testing.T) {
 			}
 		})
 	}
-	const slack = 1 << 20
+	const slack = 2 << 20 // of buffers that are full to the brim where one measures, or not
 	if peaks[many] > peaks[few]+slack {
 		t.Errorf("%d users need %d bytes, %d need %d", few, peaks[few], many, peaks[many])
 	}

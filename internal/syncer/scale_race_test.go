@@ -2,4 +2,4 @@
 
 package syncer_test
 
-const scale = 1
+const large = 120_000
