@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -282,6 +283,22 @@ func TestListRefusesAPageTooLarge(t *testing.T) {
 	q.Limit = 10
 	if page, err := w.keeper().List(t.Context(), w.org, q); err != nil || len(page) != 10 {
 		t.Errorf("%d, %v", len(page), err)
+	}
+}
+
+// An offset so large that the limit added to it is a negative number: the list
+// read an empty environment again and again, for ever.
+func TestListFromFarBehindTheEnd(t *testing.T) {
+	w := newWorld(t)
+	w.create(least + `}`)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, env := range []string{"Production", "Nowhere"} {
+		c := &counting{Table: w.table}
+		page, err := w.process(c, w.vault).List(ctx, w.org, connection.Query{Environment: env, Offset: math.MaxInt, Limit: 100})
+		if err != nil || len(page) != 0 || c.rows.Load() > 1 {
+			t.Errorf("%s: %d connections of %d rows, %v", env, len(page), c.rows.Load(), err)
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ func (s *Store) List(ctx context.Context, o org.ID, q Query) ([]Connection, erro
 func (s *Store) list(ctx context.Context, o org.ID, q Query) ([]Connection, error) {
 	w, p := s.walk(o, q), &page{query: q, skip: q.Offset, rows: []Connection{}}
 	for !w.done && !p.full() {
-		ids, err := w.next(ctx, p.skip+p.missing())
+		ids, err := w.next(ctx, min(p.skip, maxBatch)+p.missing()) // an offset may be near the largest number
 		if err != nil {
 			return nil, err
 		}
