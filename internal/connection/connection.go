@@ -71,8 +71,9 @@ func docKey(o org.ID, id ID) table.Key { return o.Key(id.String(), "CONNECTION")
 // Store reads the connections of all orgs. Its fields are set once, before use;
 // it is safe for concurrent use.
 type Store struct {
-	Table table.Table
-	Now   func() time.Time
+	Table  table.Table
+	Now    func() time.Time
+	Limits Limits // nil: the breaker that an org has by default, and no quota
 }
 
 // Get reads one connection. ErrNotFound.
@@ -109,8 +110,8 @@ func (s *Store) find(ctx context.Context, o org.ID, id ID) (found, error) {
 // fetching is how many rows of a page are read at a time.
 const fetching = 32
 
-// fetch reads connections with their health, in the order of ids. One that is
-// gone is left out.
+// fetch reads connections with their health but for the quota, in the order of
+// ids. One that is gone is left out.
 func (s *Store) fetch(ctx context.Context, o org.ID, ids []ID) ([]found, error) {
 	read := make([]found, len(ids))
 	g, ctx := errgroup.WithContext(ctx)
@@ -121,7 +122,7 @@ func (s *Store) fetch(ctx context.Context, o org.ID, ids []ID) ([]found, error) 
 				return nil
 			}
 			if err == nil {
-				read[i].Health, err = s.health(ctx, o, id)
+				read[i].Health, _, err = s.readHealth(ctx, o, id)
 			}
 			return err
 		})

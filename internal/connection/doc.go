@@ -6,6 +6,7 @@
 //	                            └─────► the vault                 before it, and after
 //	Get, List ─► Store ─► rows only: what is no secret, and how its calls went
 //	Credential ─► Keeper ─► the row, then the version that it names
+//	Usable ─► a call ─► Healthy | Unhealthy ─► Store ─► the health row ◄── Pause, Resume
 //
 // # Where a credential lies
 //
@@ -50,6 +51,17 @@
 // its environment, and by the customer's user within its environment; see List for
 // what costs what.
 //
+// # Health and pauses
+//
+// Who uses a connection asks Usable before a call and stamps what came of it. Both
+// the stamps and the pauses lie in one row beside the connection, each change on its
+// version, so that of any number at once each sees the ones before it: no failure is
+// missed by the breaker, and no machine undoes a person's pause. They change nothing
+// that a client may write, so they move neither the connection's version nor its
+// UpdatedAt: a pause is seen by reading the connection, not by updated_gte. The
+// quota's pause is in no row: it begins and ends for all of an org's connections at
+// once, with the month's count.
+//
 // The vault and what it proves is package secret's. The names of the wire are
-// package unified's. What stamps a connection's health has a row of its own.
+// package unified's.
 package connection

@@ -45,6 +45,13 @@ const MaxPageBytes = 4 << 20
 // reads through the environment's rows in bounded memory. ErrTooLarge.
 func (s *Store) List(ctx context.Context, o org.ID, q Query) ([]Connection, error) {
 	page, err := s.list(ctx, o, q)
+	var quota Pause
+	if err == nil && len(page) > 0 {
+		quota, err = s.overQuota(ctx, o)
+	}
+	for i := range page {
+		page[i].Health = page[i].Health.under(quota)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list connections of org %s: %w", o, err)
 	}

@@ -35,7 +35,7 @@ func dataOf(c connection.Connection, now time.Time) connectionData {
 	d := connectionData{
 		ID: c.ID.String(), CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC(), WorkspaceID: c.Org.String(),
 		IntegrationType: c.IntegrationType, IntegrationName: c.IntegrationName, ExternalXRef: c.ExternalXRef,
-		Permissions: c.Permissions, Categories: c.Categories, IsPaused: c.Health.Paused, AuthAWSARN: c.Secret.ARN, Environment: c.Environment,
+		Permissions: c.Permissions, Categories: c.Categories, IsPaused: c.Health.Pause.By != "", AuthAWSARN: c.Secret.ARN, Environment: c.Environment,
 		LastHealthyAt: whole(c.Health.HealthyAt), LastUnhealthyAt: whole(c.Health.UnhealthyAt), LastUnhealthyCode: c.Health.UnhealthyCode,
 		Health: c.Health.State(now),
 	}
