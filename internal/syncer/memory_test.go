@@ -133,7 +133,7 @@ func (o *gaugedObject) ReadAt(p []byte, off int64) (int, error) {
 // not to merge them with as many. The few fill every buffer once, or the filling
 // would pass for growth.
 func TestI7_MemoryDoesNotGrowWithTheInput(t *testing.T) {
-	const few, many = 80_000, large
+	const few, many = 80_000, manyUsers
 	peaks := map[int]uint64{}
 	for _, n := range []int{few, many} {
 		first := generated(t, n, rostergen.Options{Seed: 1, Shuffled: true})

@@ -2,4 +2,4 @@
 
 package syncer_test
 
-const large = 120_000
+const manyUsers = 120_000

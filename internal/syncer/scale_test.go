@@ -2,6 +2,6 @@
 
 package syncer_test
 
-// large is an input much larger than one that fills every buffer: less so with the
+// manyUsers is an input much larger than one that fills every buffer: less so with the
 // race detector, which takes ten times as long.
-const large = 400_000
+const manyUsers = 400_000
