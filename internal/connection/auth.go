@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -40,14 +41,14 @@ type Number float64
 
 func (n *Number) UnmarshalJSON(b []byte) error {
 	f, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
-	if err != nil {
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) { // in a string, and nothing that JSON can answer
 		return errors.New("not a number")
 	}
 	*n = Number(f)
 	return nil
 }
 
-// Limits of the open members, so that the row stays far below a row's limit.
+// Limits of the open members; that of them all is maxSize.
 const (
 	maxText   = 4096 // bytes of one
 	maxEmails = 1000
@@ -97,10 +98,10 @@ func set(at any, raw json.RawMessage) (detail string) {
 			return fmt.Sprintf("must be a list of at most %d e-mail addresses", maxEmails)
 		}
 	case *time.Time:
-		if err != nil {
+		*v = v.UTC().Truncate(time.Second)
+		if _, unwritable := v.MarshalText(); err != nil || unwritable != nil { // in UTC it may be of the year 10000
 			return "must be a date-time with an offset, as 2026-05-04T10:20:30Z"
 		}
-		*v = v.UTC().Truncate(time.Second)
 	case **Number:
 		if err != nil {
 			return "must be a number"

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"muster/internal/catalog"
+	"muster/internal/table"
 )
 
 // Field is a member of what was sent: absent, null, or a value. The zero Field is
@@ -80,7 +81,10 @@ func (ch Change) on(cur Connection) (next Connection, cred move, err error) {
 		}
 	}
 	cred, bad := ch.credential(cur.Secret)
-	if faults = append(faults, bad...); faults != nil {
+	if faults = append(faults, bad...); faults == nil {
+		faults = checkSize(next)
+	}
+	if faults != nil {
 		return Connection{}, move{}, &Invalid{faults}
 	}
 	return next, cred, nil
@@ -113,6 +117,19 @@ func check(c Connection) (faults []Fault) {
 		return faults
 	}
 	return append(permissions.check("/permissions", c.Permissions), categories.check("/categories", c.Categories)...)
+}
+
+// maxSize is how much a connection may hold, in bytes as the table keeps it: a row
+// that gains the ARN of a secret after it was judged still fits.
+const maxSize = table.MaxBody - 8<<10
+
+// checkSize is asked before the vault is: a secret must not be put for a row that
+// cannot be written.
+func checkSize(c Connection) []Fault {
+	if text, err := json.Marshal(c); err == nil && len(text) <= maxSize {
+		return nil
+	}
+	return []Fault{{"/auth", fmt.Sprintf("holds too much that is no secret: all of a connection may have at most %d bytes", maxSize)}}
 }
 
 // move is what is to be done about a connection's credential.

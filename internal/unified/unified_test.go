@@ -233,6 +233,23 @@ func TestPutReplacesAndPatchMerges(t *testing.T) {
 	}
 }
 
+// What a row cannot hold is refused, and is no error of ours.
+func TestWhatNoRowHolds(t *testing.T) {
+	w := serve(t)
+	signs := strings.Repeat(`\u0001`, 4096) // of one byte each, and of six in a row
+	for auth, want := range map[string]string{
+		`"expires_in":"NaN"`:                                            "/auth/expires_in must be a number",
+		`"refresh_token_expires_in":"-Infinity"`:                        "/auth/refresh_token_expires_in must be a number",
+		`"expiry_date":"9999-12-31T23:59:59-01:00"`:                     "/auth/expiry_date must be a date-time with an offset, as 2026-05-04T10:20:30Z",
+		`"expiry_date":"0000-01-01T00:00:00+01:00"`:                     "/auth/expiry_date must be a date-time with an offset, as 2026-05-04T10:20:30Z",
+		`"emails":["` + strings.Repeat(signs[:6*320]+`","`, 250) + `"]`: "/auth holds too much that is no secret: all of a connection may have at most 391168 bytes",
+	} {
+		if got := w.acme.refused("POST", path, least+`,"auth":{"token":"t",`+auth+`}}`); got != want {
+			t.Errorf("%.50s: %s, want %s", auth, got, want)
+		}
+	}
+}
+
 func TestRolesAndOrgs(t *testing.T) {
 	w := serve(t)
 	one := path + "/" + w.acme.ok("POST", path, least+`}`)["id"].(string)
