@@ -95,25 +95,9 @@ var unused = map[string]string{
 	"get-health dynamodb.GetItem":                                       "its call is public: no key is looked up",
 	"get-openapi dynamodb.GetItem":                                      "its call is public: no key is looked up",
 	"create-unified-connection secretsmanager.UpdateSecretVersionStage": "linked with the vault; a new secret has one version",
-	"remove-unified-connection secretsmanager.UpdateSecretVersionStage": "linked with the vault; nothing is put there",
-	"remove-unified-connection secretsmanager.GetSecretValue":           "linked with the vault; nothing is read there",
+	"create-unified-connection secretsmanager.RestoreSecret":            "linked with the vault; a new secret's name was never another's",
 
 	"post-files-upload s3.AbortMultipartUpload": "its files, of at most 3 MiB, are smaller than a part",
-}
-
-// unheard are functions with which no conversation is held yet: of them, only what
-// they link is compared, and their policies name no keys. What stands in calls.txt
-// must not stand here.
-var unheard = map[string]string{
-	"patch-system-integration":  "no conversation",
-	"delete-system-integration": "no conversation",
-	"list-unified-connections":  "no conversation",
-	"create-unified-connection": "no conversation",
-	"get-unified-connection":    "no conversation",
-	"update-unified-connection": "no conversation",
-	"patch-unified-connection":  "no conversation",
-	"remove-unified-connection": "no conversation",
-	"sweep":                     "nothing removes an integration or a secret for it to clear away",
 }
 
 // linkage is the SDK's methods in each function: "s3.GetObject", by folder.
@@ -170,9 +154,7 @@ func checkPolicies(in samtemplate.Template, l linkage, calls samtemplate.Calls) 
 	left := maps.Clone(calls)
 	for _, f := range fs {
 		faults = append(faults, checkLinked(f, l[f.Folder])...)
-		if unheard[f.Folder] == "" {
-			faults = append(faults, checkCalls(f, calls[f.Folder])...)
-		}
+		faults = append(faults, checkCalls(f, calls[f.Folder])...)
 		delete(left, f.Folder)
 	}
 	for function := range left {
@@ -189,7 +171,7 @@ func checkLinked(f samtemplate.Function, names []string) (faults []string) {
 	may, useful := map[string]bool{}, map[string]bool{}
 	for _, p := range f.Permissions() {
 		may[p.Action] = true
-		if strings.HasPrefix(p.Action, "dynamodb:") && p.Key == "" && unheard[f.Folder] == "" {
+		if strings.HasPrefix(p.Action, "dynamodb:") && p.Key == "" {
 			fault("may %s on every partition: name those that it needs, in a condition", p.Action)
 		}
 	}
@@ -220,6 +202,11 @@ func checkLinked(f samtemplate.Function, names []string) (faults []string) {
 // must be the only one that allows some call.
 func checkCalls(f samtemplate.Function, calls map[samtemplate.Call]string) (faults []string) {
 	all := f.Permissions()
+	for _, c := range samtemplate.Never {
+		if f.Allows(c) {
+			faults = append(faults, fmt.Sprintf("%s may ask for %s, which nobody may: a condition on the tag is missing", f.Folder, c))
+		}
+	}
 	needed := map[samtemplate.Permission]bool{}
 	for c := range calls {
 		by := slices.DeleteFunc(slices.Clone(all), func(p samtemplate.Permission) bool { return !p.Allows(c) })
@@ -244,11 +231,6 @@ func TestPolicies(t *testing.T) {
 	for _, fault := range checkPolicies(in, l, calls) {
 		t.Error(fault)
 	}
-	for function := range unheard {
-		if calls[function] != nil {
-			t.Errorf("%s is heard: take it out of the unheard", function)
-		}
-	}
 	for what := range unused {
 		if function, name, _ := strings.Cut(what, " "); !l.has(function, name) {
 			t.Errorf("%s does not link %s: take it out of the unused", function, name)
@@ -266,7 +248,7 @@ func TestPoliciesMissWhatIsGone(t *testing.T) {
 	deleted := 0
 	for _, id := range in.Resources("") {
 		for _, of := range []string{"Policies", "PolicyDocument"} {
-			if id == "BucketPolicy" || unheard[kebab(id)] != "" { // it denies, and allows nothing
+			if id == "BucketPolicy" { // it denies, and allows nothing
 				continue
 			}
 			for _, path := range in.Paths("Resources", id, "Properties", of) {

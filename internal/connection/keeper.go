@@ -204,7 +204,7 @@ func (k *Keeper) remove(ctx context.Context, cur found) error {
 		}
 	}
 	if err == nil {
-		k.settle(ctx, cur.Connection, &gone)
+		k.end(ctx, cur.Connection, gone.leaving)
 	}
 	return err
 }

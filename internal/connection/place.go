@@ -181,21 +181,31 @@ func (k *Keeper) abandon(ctx context.Context, cur Connection, p placed) {
 // settle does what is left once the row is written. What fails here is made good
 // later: by the sweep, or by the next change of the credential.
 func (k *Keeper) settle(ctx context.Context, c Connection, p *placed) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
 	if p.promote {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
 		if err := k.Vault.Promote(ctx, c.Org, p.secret.Ref); err != nil {
 			k.Log.WarnContext(ctx, "a secret's current version lags behind", slog.String("connection", c.ID.String()), slog.Any("error", err))
 		}
 	}
-	if l := p.leaving; l != nil {
-		err := k.Vault.Delete(ctx, c.Org, l.name)
-		if err == nil {
-			err = k.Table.Write(ctx, l.entry.Forget())
-		}
-		if err != nil && !isConflict(err) { // the sweep has it already
-			k.Log.WarnContext(ctx, "a secret is left to the sweep", slog.String("connection", c.ID.String()), slog.Any("error", err))
-		}
+	k.end(ctx, c, p.leaving)
+}
+
+// end deletes the secret that the row names no more, if there is one: at once, and
+// not only with the sweep. It stands alone so that what only removes connections
+// neither links nor is allowed what moves credentials.
+func (k *Keeper) end(ctx context.Context, c Connection, l *leaving) {
+	if l == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	err := k.Vault.Delete(ctx, c.Org, l.name)
+	if err == nil {
+		err = k.Table.Write(ctx, l.entry.Forget())
+	}
+	if err != nil && !isConflict(err) { // the sweep has it already
+		k.Log.WarnContext(ctx, "a secret is left to the sweep", slog.String("connection", c.ID.String()), slog.Any("error", err))
 	}
 }
 

@@ -78,6 +78,7 @@ func mend(t *testing.T, d *deployment, s site) {
 	t.Run("a start", m.start)
 	t.Run("a job that runs elsewhere", m.busy)
 	t.Run("a tick", m.tick)
+	t.Run("credentials", m.credentials)
 	t.Run("a sweep", m.sweep)
 }
 
@@ -181,7 +182,7 @@ func (m *mender) tick(t *testing.T) {
 }
 
 // sweep finds two ticks of a quarter of an hour ago, of which the first one's worker
-// died; one whose lease went to nobody; an object and a retention that are due.
+// died; one whose lease went to nobody; and whatever can be due, of each kind.
 func (m *mender) sweep(t *testing.T) {
 	then := time.Now().Add(-15 * time.Minute)
 	for range 2 {
@@ -201,15 +202,10 @@ func (m *mender) sweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	nobody, _ := seen.Raise("", time.Time{})
-	gone := m.org.Path("snapshots", m.integration, "replaced.parquet")
-	if _, err := m.blobs.Put(t.Context(), gone, "application/octet-stream", strings.NewReader("x")); err != nil {
+	if err := m.table.Write(t.Context(), nobody); err != nil {
 		t.Fatal(err)
 	}
-	object, _ := garbage.Enter(garbage.Blob, gone, then)
-	rows, _ := garbage.Enter(garbage.Retired, m.org.String()+"/"+m.integration, then)
-	if err := m.table.Write(t.Context(), nobody, object, rows); err != nil {
-		t.Fatal(err)
-	}
+	gone := m.due(t, then)
 	for range 3 { // the dead one, the one that waits, and what is due
 		m.wake(t, "sweep", struct{}{}, time.Minute)
 		m.free(t)
@@ -217,7 +213,49 @@ func (m *mender) sweep(t *testing.T) {
 	if j, err := m.jobs(time.Now()).Get(t.Context(), m.org, lost.Job().ID); err != nil || j.Reason != job.WorkerLost {
 		t.Errorf("the job that lost its lease: %s %s (%v)", j.Status, j.Reason, err)
 	}
-	if _, err := m.blobs.Open(t.Context(), gone, ""); !errors.Is(err, blob.ErrNotFound) {
-		t.Errorf("the sweep left what was due: %v", err)
+	for _, key := range gone {
+		if _, err := m.blobs.Open(t.Context(), key, ""); !errors.Is(err, blob.ErrNotFound) {
+			t.Errorf("the sweep left %s: %v", key, err)
+		}
 	}
+	items, err := garbage.List(t.Context(), m.table)
+	for _, it := range items {
+		if err == nil && it.Due.Before(time.Now()) {
+			t.Errorf("the sweep left %s %s", it.Kind, it.Ref)
+		}
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// due makes one thing of each kind of garbage, and answers the objects among them.
+func (m *mender) due(t *testing.T, then time.Time) (objects []string) {
+	t.Helper()
+	one := m.org.Path("snapshots", m.integration, "replaced.parquet")
+	removed, _ := m.account(t)
+	if _, err := m.jobs(time.Now()).Claim(t.Context(), m.org, removed, job.ID{}, job.Input{Kind: job.InputRetention}); err != nil {
+		t.Fatal(err)
+	}
+	m.must(t, "DELETE", "/v1/org/system-integrations/"+removed, nil, nil) // enters its rows
+	under := m.org.Path("snapshots", removed) + "/"
+	objects = []string{one, under + "last.parquet"}
+	for _, key := range objects {
+		if _, err := m.blobs.Put(t.Context(), key, "application/octet-stream", strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := newVault(t, m.org)
+	left, going := v.leave(t, m.caller), v.leave(t, m.caller)
+	v.delete(t, secretPrefix+m.org.String()+going[strings.LastIndex(going, "/"):])
+	for _, it := range []garbage.Item{
+		{Kind: garbage.Blob, Ref: one}, {Kind: garbage.Blobs, Ref: under}, {Kind: garbage.Retired, Ref: m.org.String() + "/" + m.integration},
+		{Kind: garbage.Secret, Ref: left}, {Kind: garbage.Secret, Ref: going},
+	} {
+		enter, _ := garbage.Enter(it.Kind, it.Ref, then)
+		if err := m.table.Write(t.Context(), enter); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return objects
 }

@@ -10,12 +10,13 @@ import (
 )
 
 // Call is something asked of AWS: an IAM action on a resource of the template, and
-// the partition key where that is the table. Where the key or the object's name
-// has an id, there is a *.
+// what a condition may ask for: the partition key where that is the table, the tag
+// that says whose it is where that is a secret that has one. Where the key or the
+// object's name has an id, there is a *.
 type Call struct {
 	Action   string // dynamodb:GetItem
 	Resource string // ${Table.Arn}, ${Bucket.Arn}/uploads/*
-	Key      string // ORG#*#UPLOAD
+	Key      string // ORG#*#UPLOAD, aws:ResourceTag/muster:org
 }
 
 // Dynamo is a call to the table, on a partition.
@@ -34,6 +35,33 @@ func S3(action, object string) Call {
 	}
 	return c
 }
+
+const secrets = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
+
+// OwnSecret is a call for a secret of the stack's own, whose names begin with its;
+// OtherSecret for any other. tag is a condition's name for the tag that the secret
+// has, or is to have, with its org: OrgTag, NewOrgTag, or "" for none.
+func OwnSecret(action, tag string) Call {
+	return Call{Action: "secretsmanager:" + action, Resource: secrets + "${AWS::StackName}/*", Key: tag}
+}
+
+// OtherSecret is the counterpart of OwnSecret.
+func OtherSecret(action, tag string) Call {
+	return Call{Action: "secretsmanager:" + action, Resource: secrets + "*", Key: tag}
+}
+
+// Never are calls that no function may make: read a secret that does not say whose
+// it is, or make one that does not.
+var Never = []Call{
+	OtherSecret("DescribeSecret", ""), OtherSecret("GetSecretValue", ""), OwnSecret("CreateSecret", ""), OwnSecret("TagResource", ""),
+}
+
+// The tag muster:org in conditions: of a secret that is there, and in the request
+// that makes one.
+const (
+	OrgTag    = "aws:ResourceTag/muster:org"
+	NewOrgTag = "aws:RequestTag/muster:org"
+)
 
 var id = regexp.MustCompile(`^([0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]|[0-9a-f]{32,})$`)
 

@@ -11,9 +11,9 @@
 // only in a stack stands in it by name, "${Table.Arn}", "${AWS::StackName}-sync".
 //
 // A Call is what a function was seen to ask of AWS, with the keys reduced to their
-// kind. It is evaluated as IAM does: action, resource, and the condition on the
-// partition keys; of Deny, of principals and of other conditions this package
-// knows nothing, and says so where it meets one.
+// kind. It is evaluated as IAM does: action, resource, and the conditions on
+// partition keys and on the presence of tags; of Deny, of principals and of other
+// conditions this package knows nothing, and says so where it meets one.
 //
-// Tests only. What SAM makes of the template is tested in functions/stack_test.go.
+// Tests only. What SAM makes of the template is tested in internal/e2e.
 package samtemplate

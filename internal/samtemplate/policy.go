@@ -3,6 +3,7 @@ package samtemplate
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -12,11 +13,11 @@ type Statement struct {
 	In        string // the resource that it stands in
 	Actions   []string
 	Resources []string
-	Keys      []string // patterns of partition keys; nil: any
+	Keys      []string // patterns of the calls' keys; nil: any
 }
 
 // Permission is the least that a statement can be without: one action on one
-// pattern of resources and, in a table, of partition keys.
+// pattern of resources and, where there is a condition, of keys.
 type Permission struct {
 	In, Action, Resource, Key string
 }
@@ -123,8 +124,11 @@ func (t Template) Statements(in string, doc any) ([]Statement, error) {
 	return all, nil
 }
 
-// condition reads the one condition that is evaluated here, on partition keys, and
-// passes over those on tags: a resource's tags are not known before it is there.
+var tag = regexp.MustCompile(`^aws:(Request|Resource)Tag/`)
+
+// condition reads the conditions that are evaluated here, on partition keys and on
+// tags, of which one must be there, whatever its value. To which service a role may
+// be passed is passed over.
 func (t Template) condition(in string, v any) (keys []string, err error) {
 	operators, _ := v.(map[string]any)
 	for _, op := range slices.Sorted(maps.Keys(operators)) {
@@ -133,7 +137,9 @@ func (t Template) condition(in string, v any) (keys []string, err error) {
 			switch {
 			case op == "ForAllValues:StringLike" && key == "dynamodb:LeadingKeys":
 				keys = t.texts(of[key])
-			case strings.Contains(key, "ResourceTag/") || strings.Contains(key, "RequestTag/") || key == "iam:PassedToService":
+			case op == "StringLike" && tag.MatchString(key) && t.text(of[key]) == "*":
+				keys = append(keys, key)
+			case key == "iam:PassedToService":
 			default:
 				return nil, fmt.Errorf("samtemplate: %s has the condition %s %s, which is not evaluated here", in, op, key)
 			}
