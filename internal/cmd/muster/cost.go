@@ -32,7 +32,7 @@ const (
 	// sweepCPU is what a sweep that finds nothing takes of a processor.
 	sweepCPU = 10 * time.Millisecond
 	// What the template has of alarms, and package aws of metrics at the most.
-	alarms, metrics = 7, 47
+	alarms, metrics = 7, 48
 )
 
 func (c *costs) Run(ctx context.Context, e *env) error {

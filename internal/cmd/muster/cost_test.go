@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -23,6 +24,10 @@ func TestCost(t *testing.T) {
 }
 
 func TestCostKnowsTheTemplate(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if want := fmt.Sprintf("These are %d custom metrics", metrics); err != nil || !strings.Contains(string(readme), want) {
+		t.Errorf("README does not say: %s (%v)", want, err)
+	}
 	raw, err := os.ReadFile("../../../template.yaml")
 	if err != nil {
 		t.Fatal(err)
