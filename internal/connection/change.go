@@ -51,8 +51,9 @@ type Change struct {
 
 // Limits of the text fields, in bytes.
 const (
-	maxName  = 1000
-	maxWords = 1000 // permissions, and categories
+	maxName        = 1000
+	maxPermissions = 1000
+	maxCategories  = 100 // each index row has them
 )
 
 // on is cur with the change made, but for its credential and times, and what is
@@ -108,11 +109,11 @@ func check(c Connection) (faults []Fault) {
 	text("/integration_name", c.IntegrationName)
 	text("/external_xref", c.ExternalXRef)
 	text("/environment", c.Environment)
-	words := func(pointer string, values []string) {
-		refuse(len(values) > maxWords, pointer, fmt.Sprintf("must have at most %d values", maxWords))
+	words := func(pointer string, values []string, most int) {
+		refuse(len(values) > most, pointer, fmt.Sprintf("must have at most %d values", most))
 	}
-	words("/permissions", c.Permissions)
-	words("/categories", c.Categories)
+	words("/permissions", c.Permissions, maxPermissions)
+	words("/categories", c.Categories, maxCategories)
 	if faults != nil {
 		return faults
 	}

@@ -209,17 +209,19 @@ func TestPutReplacesAndPatchMerges(t *testing.T) {
 		t.Error("a system of the catalogue has no name of its own")
 	}
 	for body, want := range map[string]string{
-		`{"categories":null}`:                    "/categories is required; an empty list will do",
-		`{"integration_type":" "}`:               "/integration_type is required, and not blank",
-		`{"integration_type":null}`:              "/integration_type is required, and not blank",
-		`{"permissions":"webhook"}`:              "/permissions expected array",
-		`{"auth":[]}`:                            "/auth expected object",
-		`{"environment":" "}`:                    "/environment must not be blank; left out, it is Production",
-		`{"categories":["hrsi!"]}`:               `/categories/0 is not a value of this list; the nearest to what was sent is hris`,
-		`{"categories":["HRIS"]}`:                `/categories/0 "HRIS" is not a value of this list; the nearest is hris`,
-		`{"permissions":["hris-employee-read"]}`: `/permissions/0 "hris-employee-read" is not a value of this list; the nearest is hris_employee_read`,
-		`{"auth":{"expiry_date":"2031-01-01"}}`:  "/auth/expiry_date must be a date-time with an offset, as 2026-05-04T10:20:30Z",
-		`{"auth":{"name":7}}`:                    "/auth/name must be a string of at most 4096 bytes",
+		`{"categories":null}`:                                           "/categories is required; an empty list will do",
+		`{"integration_type":" "}`:                                      "/integration_type is required, and not blank",
+		`{"integration_type":null}`:                                     "/integration_type is required, and not blank",
+		`{"permissions":"webhook"}`:                                     "/permissions expected array",
+		`{"auth":[]}`:                                                   "/auth expected object",
+		`{"environment":" "}`:                                           "/environment must not be blank; left out, it is Production",
+		`{"categories":["hrsi!"]}`:                                      `/categories/0 is not a value of this list; the nearest to what was sent is hris`,
+		`{"categories":["HRIS"]}`:                                       `/categories/0 "HRIS" is not a value of this list; the nearest is hris`,
+		`{"permissions":["hris-employee-read"]}`:                        `/permissions/0 "hris-employee-read" is not a value of this list; the nearest is hris_employee_read`,
+		`{"categories":["` + strings.Repeat("x", 101) + `"]}`:           `/categories/0 is not a value of this list; the nearest to what was sent is passthrough`,
+		`{"categories":["hris"` + strings.Repeat(`,"hris"`, 100) + `]}`: `/categories must have at most 100 values`,
+		`{"auth":{"expiry_date":"2031-01-01"}}`:                         "/auth/expiry_date must be a date-time with an offset, as 2026-05-04T10:20:30Z",
+		`{"auth":{"name":7}}`:                                           "/auth/name must be a string of at most 4096 bytes",
 	} {
 		if got := w.acme.refused("PATCH", one, body); got != want {
 			t.Errorf("%s: %s, want %s", body, got, want)
