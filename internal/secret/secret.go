@@ -39,7 +39,8 @@ type Ref struct {
 // ErrUnavailable, or because its context ended; no error holds any part of a value.
 type Vault interface {
 	// Find looks up a secret that a customer named, by its ARN or its name, and
-	// answers its full ARN. ErrNotFound, also for what cannot be a name.
+	// answers its full ARN. ErrNotFound, also for what cannot be a name. No error holds
+	// the name: it may be a credential in the wrong place.
 	Find(ctx context.Context, o org.ID, name string) (arn string, err error)
 	// Get reads a value. ErrNotFound.
 	Get(ctx context.Context, o org.ID, ref Ref) (Value, error)

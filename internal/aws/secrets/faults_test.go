@@ -229,6 +229,23 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What a customer names may be a credential in the wrong place.
+func TestFindSaysNothingOfTheName(t *testing.T) {
+	name := "canary-" + uuid.NewString()
+	for _, code := range []string{"InternalServiceError", "ThrottlingException", "UnrecognizedClientException"} {
+		v, proxy := through(t, emulator.On("DescribeSecret", 100, refused(code, name)))
+		_, err := v.Find(t.Context(), org.NewID(), name)
+		if proxy.Fired(code) == 0 || err == nil || errors.Is(err, secret.ErrNotFound) {
+			t.Errorf("%s: %v", code, err)
+		}
+		secrettest.CheckQuiet(t, err, []byte(name))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := sound(t).Find(ctx, org.NewID(), name)
+	secrettest.CheckQuiet(t, err, []byte(name))
+}
+
 func find(t *testing.T, w world) func(secret.Vault) error {
 	return func(v secret.Vault) error { _, err := v.Find(t.Context(), w.org, w.current.ARN); return err }
 }

@@ -53,9 +53,10 @@ func Options(o *secretsmanager.Options) {
 	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(3 * time.Second)
 }
 
-// Find implements secret.Vault.
+// Find implements secret.Vault. Its errors do not say name, which may be a credential
+// in the wrong place.
 func (v *Vault) Find(ctx context.Context, o org.ID, name string) (string, error) {
-	d, err := v.describe(ctx, o, name)
+	d, err := v.describe(ctx, o, name, "what was named")
 	if err != nil {
 		return "", err
 	}
@@ -212,11 +213,11 @@ func (v *Vault) Delete(ctx context.Context, o org.ID, name string) error {
 	return translate(ctx, "delete", full, err)
 }
 
-// describe answers for a secret that is the org's and is to stay.
-func (v *Vault) describe(ctx context.Context, o org.ID, id string) (*secretsmanager.DescribeSecretOutput, error) {
+// describe answers for a secret that is the org's and is to stay; errors call it said.
+func (v *Vault) describe(ctx context.Context, o org.ID, id, said string) (*secretsmanager.DescribeSecretOutput, error) {
 	d, err := v.client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &id})
 	if err != nil {
-		return nil, readError(ctx, "describe", id, err)
+		return nil, readError(ctx, "describe", said, err)
 	}
 	if !isOf(d, o) || d.DeletedDate != nil {
 		return nil, secret.ErrNotFound
@@ -227,7 +228,7 @@ func (v *Vault) describe(ctx context.Context, o org.ID, id string) (*secretsmana
 // at is describe for an ARN that the vault answered: a part of one, or a name, is
 // nothing.
 func (v *Vault) at(ctx context.Context, o org.ID, arn string) (*secretsmanager.DescribeSecretOutput, error) {
-	d, err := v.describe(ctx, o, arn)
+	d, err := v.describe(ctx, o, arn, arn)
 	if err == nil && *d.ARN != arn {
 		return nil, secret.ErrNotFound
 	}
