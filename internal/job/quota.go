@@ -49,24 +49,33 @@ func nothingMade(err error) bool {
 
 // refuse writes the job of a tick that the quota does not let in as failed, so that
 // whoever looks for it finds why it did not run; unless the tick was delivered
-// before, or its integration is gone.
+// before, or its integration is gone: the check of the lease, which goes with that,
+// keeps a row from being written of one that was swept away.
 func (s *Store) refuse(ctx context.Context, j Job, spent *org.Spent) error {
-	if _, err := lease.Read(ctx, s.Table, LeaseKey(j.Org, j.Integration)); errors.Is(err, table.ErrNotFound) {
-		return nil
-	} else if err != nil {
-		return err
-	}
 	j.end(Failed, QuotaSpent, spent.Error(), s.Now())
-	// If we stop here: the job is terminal and nothing else knows of it, or there is
-	// none, and the tick's next delivery writes it (TestQuotaRefusesATick).
-	err := s.Table.Write(ctx, stillborn(j)...)
-	var taken *table.Conflict
-	switch {
-	case errors.As(err, &taken):
+	// Each round but the last finds that the lease moved since it was read.
+	for range claimRounds {
+		seen, err := lease.Read(ctx, s.Table, LeaseKey(j.Org, j.Integration))
+		if errors.Is(err, table.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("job: recording refused tick %s: %w", j.ID, err)
+		}
+		// If we stop here: the job is terminal and nothing else knows of it, or there is
+		// none, and the tick's next delivery writes it (TestQuotaRefusesATick).
+		err = s.Table.Write(ctx, append(stillborn(j), seen.Unchanged())...)
+		var c *table.Conflict
+		switch {
+		case errors.As(err, &c) && c.Key == seen.Key:
+			continue
+		case errors.As(err, &c):
+			return nil // delivered before
+		case err != nil:
+			return fmt.Errorf("job: recording refused tick %s: %w", j.ID, err)
+		}
+		s.LogOutcome(ctx, j)
 		return nil
-	case err != nil:
-		return fmt.Errorf("job: recording refused tick %s: %w", j.ID, err)
 	}
-	s.LogOutcome(ctx, j)
-	return nil
+	return fmt.Errorf("job: recording refused tick %s: integration %s moved %d times meanwhile: %w", j.ID, j.Integration, claimRounds, table.ErrUnavailable)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -234,7 +236,7 @@ func TestRemovedForGood(t *testing.T) {
 			if err := p.Tick(p.ctx, w.tick("t1", time.Now())); err != nil {
 				w.t.Errorf("a tick: %v", err)
 			}
-			if again, err := create(); err != nil || again != made {
+			if again, err := create(); err != nil || !reflect.DeepEqual(again, made) {
 				w.t.Errorf("the create repeated: %+v, %v; want %+v", again, err, made)
 			}
 			if _, err := w.sweep(p); err != nil {
@@ -280,6 +282,36 @@ func TestRemovedUnderATick(t *testing.T) {
 			w.wantGone()
 		})
 	}
+}
+
+// A tick over the quota, too, writes nothing of an integration that was removed and
+// swept away since it looked.
+func TestRemovedUnderARefusedTick(t *testing.T) {
+	inBubble(t, "as it writes", func(w *world) {
+		w.limit(1)
+		w.source = script{pages: pages(ada)}
+		w.mustSync(file, job.Completed)
+		w.triggers["t1"] = 1
+		asleep, removed := w.process(), false
+		asleep.table.Hook = func(c tabletest.Call) tabletest.Fault {
+			wrote := func(ws table.Write) bool { return strings.HasSuffix(ws.Key.Part, "#JOB") }
+			if !removed && slices.ContainsFunc(c.Writes, wrote) {
+				removed = true
+				if err := w.process().remove(w); err != nil {
+					w.t.Error(err)
+				}
+				w.wantGone()
+			}
+			return tabletest.None()
+		}
+		if err := asleep.Tick(asleep.ctx, w.tick("t1", time.Now())); err != nil || !removed {
+			w.t.Errorf("Tick = %v", err)
+		}
+		if n := len(w.jobs()); n != 1 {
+			w.t.Errorf("there are %d jobs", n)
+		}
+		w.wantGone()
+	})
 }
 
 // Of two removals in a crowd of claims one succeeds, and nothing runs after it.
