@@ -97,7 +97,9 @@ type try struct {
 }
 
 // newTry reads the request. Rows lie in a partition of their API key, under a hash
-// of method, path and idempotency key, which are longer than a row's key may be.
+// of method, path and idempotency key, which are longer than a row's key may be. The
+// fingerprint is of the key too, which lies nowhere: the body may hold a password,
+// and of the body alone it would let who reads the table try them out.
 func (s *server) newTry(r *http.Request, rq *request, sent []string) (*try, error) {
 	printable := func(c rune) bool { return ' ' <= c && c <= '~' }
 	if k := sent[0]; len(sent) > 1 || k == "" || len(k) > 255 || strings.ContainsFunc(k, func(c rune) bool { return !printable(c) }) {
@@ -111,7 +113,7 @@ func (s *server) newTry(r *http.Request, rq *request, sent []string) (*try, erro
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	name := hash(r.Method, r.URL.EscapedPath(), sent[0])
 	return &try{
-		server: s, request: hash(r.URL.RawQuery, string(withoutBoundary(body, r.Header.Get("Content-Type")))),
+		server: s, request: hash(sent[0], r.URL.RawQuery, string(withoutBoundary(body, r.Header.Get("Content-Type")))),
 		key: rq.caller.Org.Key(name, "IDEMPOTENCY", rq.caller.Key.String()),
 	}, nil
 }

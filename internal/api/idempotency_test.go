@@ -163,6 +163,29 @@ func TestIdempotencyKeysAreApart(t *testing.T) {
 	}
 }
 
+// A body may hold a credential that is easily guessed. Who reads the table must not
+// find out by its fingerprint, which is another under each key.
+func TestFingerprintCannotBeTriedOut(t *testing.T) {
+	m := &maker{tab: openTable(t, time.Now)}
+	h := over(m.tab, time.Now, m.routes()...)
+	h.call("POST", "/things", ada, "Idempotency-Key", "k1")
+	h.call("POST", "/things", ada, "Idempotency-Key", "k2")
+	prints := map[string]bool{}
+	for row, err := range m.tab.List(t.Context(), acme.Part("IDEMPOTENCY", "01890000-0000-7000-8000-00000000000a"), table.Query{}) {
+		var record struct{ Request string }
+		if err == nil {
+			err = row.Decode(&record)
+		}
+		if err != nil || record.Request == "" {
+			t.Fatal(record, err)
+		}
+		prints[record.Request] = true
+	}
+	if len(prints) != 2 {
+		t.Errorf("%d fingerprints of one body under two keys", len(prints))
+	}
+}
+
 func TestNoKeyNoID(t *testing.T) {
 	now := func() time.Time { return noon }
 	m := &maker{tab: openTable(t, now)}
