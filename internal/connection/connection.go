@@ -136,7 +136,7 @@ func (s *Store) fetch(ctx context.Context, o org.ID, ids []ID) ([]found, error) 
 // Fault is one thing that is wrong with what was asked for.
 type Fault struct {
 	Pointer string // JSON pointer into the request
-	Detail  string // what is expected; of what was given, at most a word of a list
+	Detail  string // what is expected, and nothing of what was given
 }
 
 // Invalid says everything that is wrong with what was asked for.

@@ -50,15 +50,10 @@ func UnknownCategory(word string) string {
 	return categories.refusal(word)
 }
 
-// plain is what may be repeated to whoever sent it; anything else might be a
+// refusal names the nearest word and not the one that was sent: it may be a
 // credential in the wrong place.
-var plain = regexp.MustCompile(`^[A-Za-z0-9 _.:-]{1,40}$`)
-
 func (e enum) refusal(word string) string {
-	if !plain.MatchString(word) {
-		return "is not a value of this list; the nearest to what was sent is " + e.nearest(word)
-	}
-	return fmt.Sprintf("%q is not a value of this list; the nearest is %s", word, e.nearest(word))
+	return "is not a value of this list; the nearest to what was sent is " + e.nearest(word)
 }
 
 // nearest is the known word that the fewest edits lead to, the first of several.

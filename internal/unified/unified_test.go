@@ -216,8 +216,8 @@ func TestPutReplacesAndPatchMerges(t *testing.T) {
 		`{"auth":[]}`:                                                   "/auth expected object",
 		`{"environment":" "}`:                                           "/environment must not be blank; left out, it is Production",
 		`{"categories":["hrsi!"]}`:                                      `/categories/0 is not a value of this list; the nearest to what was sent is hris`,
-		`{"categories":["HRIS"]}`:                                       `/categories/0 "HRIS" is not a value of this list; the nearest is hris`,
-		`{"permissions":["hris-employee-read"]}`:                        `/permissions/0 "hris-employee-read" is not a value of this list; the nearest is hris_employee_read`,
+		`{"categories":["HRIS"]}`:                                       `/categories/0 is not a value of this list; the nearest to what was sent is hris`,
+		`{"permissions":["hris-employee-read"]}`:                        `/permissions/0 is not a value of this list; the nearest to what was sent is hris_employee_read`,
 		`{"categories":["` + strings.Repeat("x", 101) + `"]}`:           `/categories/0 is not a value of this list; the nearest to what was sent is passthrough`,
 		`{"categories":["hris"` + strings.Repeat(`,"hris"`, 100) + `]}`: `/categories must have at most 100 values`,
 		`{"auth":{"expiry_date":"2031-01-01"}}`:                         "/auth/expiry_date must be a date-time with an offset, as 2026-05-04T10:20:30Z",
@@ -325,7 +325,7 @@ func TestListQueries(t *testing.T) {
 		"?offset=-1":             "query.offset expected number >= 0",
 		"?sort=id":               `query.sort expected value to be one of "name, updated_at, created_at"`,
 		"?order=up":              `query.order expected value to be one of "asc, desc"`,
-		"?categories=hrs":        `query.categories "hrs" is not a value of this list; the nearest is hris`,
+		"?categories=hrs":        `query.categories is not a value of this list; the nearest to what was sent is hris`,
 		"?updated_gte=yesterday": "query.updated_gte must be a date-time with an offset, as 2026-05-04T10:20:30Z",
 	} {
 		if got := w.acme.refused("GET", path+query, ""); got != want {
