@@ -58,7 +58,7 @@ type load struct {
 	mu       sync.Mutex
 	windows  map[loadWindow]map[int]int // by used-th call, how many were told that
 	refused  map[loadWindow]int
-	statuses map[string]int // "operation status"
+	statuses map[string]int             // "operation status"
 	took     map[string][]time.Duration // by operation
 	wrong    map[string]int
 }
