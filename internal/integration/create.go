@@ -133,7 +133,7 @@ func (s *Store) make(ctx context.Context, o org.ID, d doc) (Integration, error) 
 	d.Format, d.Org, d.Number, d.InsertedAt, d.UpdatedAt = format, o, int32(n), now, now
 	// If we stop here: the integration is there with its number and its lease, or
 	// not at all. Without an answer, it is in the list (TestCreateStopsAnywhere).
-	err = s.writeOnce(ctx,
+	err = table.WriteOnce(ctx, s.Table,
 		table.Put(docKey(o, d.ID), d, table.Absent),
 		table.Put(numberKey(o, d.Number), numberDoc{format, d.ID}, table.Absent),
 		table.Check(removedKey(o, d.ID), table.Absent),
@@ -142,18 +142,4 @@ func (s *Store) make(ctx context.Context, o org.ID, d doc) (Integration, error) 
 		return Integration{}, fmt.Errorf("create integration %s of org %s: %w", d.ID, o, err)
 	}
 	return d.integration()
-}
-
-// writeOnce writes rows, all of them or none. A failed condition may be our own
-// first try, its answer lost: then the first row has the version that we drew.
-func (s *Store) writeOnce(ctx context.Context, ws ...table.Write) error {
-	err := s.Table.Write(ctx, ws...)
-	var c *table.Conflict
-	if !errors.As(err, &c) {
-		return err
-	}
-	if row, getErr := s.Table.Get(ctx, ws[0].Key); getErr != nil || row.Version != ws[0].Version {
-		return errors.Join(err, getErr)
-	}
-	return nil
 }

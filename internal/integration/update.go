@@ -111,7 +111,7 @@ func (s *Store) update(ctx context.Context, o org.ID, id ID, edit func(*Settings
 	d.UpdatedAt = s.now()
 	// If we stop here: the settings are changed, only our caller does not know; the
 	// same again changes nothing (TestUpdateFaults).
-	if err := s.writeOnce(ctx, table.Put(row.Key, d, table.Version(row.Version))); err != nil {
+	if err := table.WriteOnce(ctx, s.Table, table.Put(row.Key, d, table.Version(row.Version))); err != nil {
 		return Integration{}, fmt.Errorf("update integration %s of org %s: %w", id, o, err)
 	}
 	return d.integration()

@@ -105,7 +105,7 @@ func (s *Store) CreateKey(ctx context.Context, org ID, role Role) (Key, Secret, 
 	// If we stop here: both rows are there or neither is. With the rows and no
 	// answer there is a key that nobody knows; it is in the list, and can be
 	// revoked there (TestCreateKeySurvivesALostReply).
-	err := s.write(ctx,
+	err := table.WriteOnce(ctx, s.table,
 		table.Put(secretKey(hash), secretRow{format, org, key.ID, role}, table.Absent),
 		table.Put(listKey(org, key.ID), listRow{format, key.ID, role, key.CreatedAt, hash}, table.Absent))
 	if err != nil {

@@ -99,7 +99,7 @@ func (s *Store) Create(ctx context.Context, name, domain string) (Org, error) {
 	row := orgRow{Format: format, ID: NewID(), Number: int32(n), CompanyName: name, Domain: domain, CreatedAt: s.now().UTC().Truncate(time.Second)}
 	// If we stop here: the org is there or it is not, and nothing else names it.
 	// An org without a key is of no use and does no harm.
-	if err := s.write(ctx, table.Put(orgKey(row.ID), row, table.Absent)); err != nil {
+	if err := table.WriteOnce(ctx, s.table, table.Put(orgKey(row.ID), row, table.Absent)); err != nil {
 		return Org{}, fmt.Errorf("create org %s: %w", row.ID, err)
 	}
 	return row.org(), nil
@@ -154,20 +154,4 @@ func decodeOrg(row table.Row) (Org, error) {
 		return Org{}, err
 	}
 	return r.org(), nil
-}
-
-// write puts rows under keys that were drawn for them and that nobody else
-// writes. A failed condition can then only mean that our own first try succeeded
-// and its answer was lost: the row's version says so.
-func (s *Store) write(ctx context.Context, ws ...table.Write) error {
-	err := s.table.Write(ctx, ws...)
-	var c *table.Conflict
-	if !errors.As(err, &c) {
-		return err
-	}
-	w := ws[c.Index]
-	if row, getErr := s.table.Get(ctx, w.Key); getErr != nil || row.Version != w.Version {
-		return errors.Join(err, getErr)
-	}
-	return nil
 }

@@ -92,7 +92,7 @@ func (s *Store) issue(ctx context.Context, o org.ID, name string) (place, error)
 	for range maxClashes {
 		// If we stop here: a path is taken that nobody was told of, and nothing can
 		// be put there; the row expires (TestIssueURLSurvivesALostReply).
-		err := s.writeOnce(ctx, table.Put(at.row(o), pathRow{format}, table.Absent).Until(now.Add(Keep)))
+		err := table.WriteOnce(ctx, s.Table, table.Put(at.row(o), pathRow{format}, table.Absent).Until(now.Add(Keep)))
 		if !errors.As(err, &taken) {
 			return at, err
 		}

@@ -240,7 +240,7 @@ func (s *Store) register(ctx context.Context, o org.ID, name string, t Type, inf
 	// If we stop here: the file is registered and its number was not told; the same
 	// try finds it, any other makes another (TestTriesMakeOneFile,
 	// TestPutStopsAnywhere).
-	err = s.writeOnce(ctx, ws...)
+	err = table.WriteOnce(ctx, s.Table, ws...)
 	var c *table.Conflict
 	if errors.As(err, &c) && try != uuid.Nil {
 		return s.tried(ctx, o, try) // registered by another meanwhile
@@ -249,21 +249,6 @@ func (s *Store) register(ctx context.Context, o org.ID, name string, t Type, inf
 		return File{}, fmt.Errorf("upload: register %s as %d: %w", info.Key, id, err)
 	}
 	return f, nil
-}
-
-// writeOnce writes rows, all of them or none, of which only this call would write
-// the first. A failed condition may be our own first try, its answer lost, and
-// then the version of that row says so.
-func (s *Store) writeOnce(ctx context.Context, ws ...table.Write) error {
-	err := s.Table.Write(ctx, ws...)
-	var c *table.Conflict
-	if !errors.As(err, &c) {
-		return err
-	}
-	if row, getErr := s.Table.Get(ctx, ws[0].Key); getErr != nil || row.Version != ws[0].Version {
-		return errors.Join(err, getErr)
-	}
-	return nil
 }
 
 // Get reads one file's row. ErrNotFound, also for any id that cannot be.
