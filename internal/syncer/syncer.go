@@ -126,11 +126,12 @@ func (s *Syncer) requestEnds(ctx context.Context) time.Time {
 	return until
 }
 
-// worthAnother reports whether the same request may end otherwise than j did: it
-// failed with nothing changed, and not because of its file.
+// worthAnother reports whether the same request may end otherwise than j did, and
+// should: it failed with nothing changed, not because of its file, and nobody
+// cancelled it.
 func worthAnother(j job.Job) bool {
 	switch j.Reason {
-	case job.FileInvalid, job.FileChanged, job.FileGone:
+	case job.FileInvalid, job.FileChanged, job.FileGone, job.Cancelled:
 		return false
 	}
 	return j.Status == job.Failed && j.CommittedAt.IsZero()

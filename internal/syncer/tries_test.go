@@ -1,6 +1,8 @@
 package syncer_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -95,5 +97,29 @@ func TestTriesOfOneIDAtOnce(t *testing.T) {
 			w.t.Errorf("%d jobs, the first %s", len(jobs), jobs[0].Status)
 		}
 		w.wantRoster(ada)
+	})
+}
+
+// Who cancelled a sync meant it: its request sent again, as clients do of themselves
+// where an answer is lost, does not begin it anew.
+func TestTryAfterACancel(t *testing.T) {
+	inBubble(t, "sent again", func(w *world) {
+		id := job.NewID()
+		w.source = script{pages: pages(ada), before: func(context.Context, int) error {
+			_, err := w.process().Jobs.Cancel(w.t.Context(), w.org, id)
+			if err != nil && !errors.Is(err, job.ErrTerminal) {
+				w.t.Error(err)
+			}
+			return nil
+		}}
+		for range 2 {
+			p := w.process()
+			if j, err := p.SyncFile(p.ctx, w.org, integration, id, file, 1); err != nil || j.ID != id || j.Reason != job.Cancelled {
+				w.t.Errorf("job %s (%s), %v; want %s, cancelled", j.ID, j.Reason, err, id)
+			}
+		}
+		if n := len(w.jobs()); n != 1 {
+			w.t.Errorf("there are %d jobs", n)
+		}
 	})
 }
