@@ -32,8 +32,6 @@ func onPlatforms(t *testing.T, test func(*world)) {
 	})
 }
 
-const rounds = 100
-
 // Of two syncs of one integration at once one runs, and the other is told which.
 func TestSecondSyncIsBusy(t *testing.T) {
 	t.Parallel()
