@@ -30,6 +30,7 @@ type walker struct {
 	words    atomic.Int64
 
 	mu       sync.Mutex
+	sound    bool            // nothing may fail
 	refused  map[string]bool // words that were not taken
 	statuses map[int]int
 	things   things
@@ -98,7 +99,9 @@ func (w *walker) send(t *testing.T, a attempt) (status int) {
 	w.finds.answer(a.what, w.canaries, resp.StatusCode, resp.Header, body)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.statuses[resp.StatusCode]++
+	if w.statuses[resp.StatusCode]++; w.sound && resp.StatusCode >= http.StatusInternalServerError {
+		t.Errorf("%s was answered %d: %s", a.what, resp.StatusCode, body)
+	}
 	if resp.StatusCode/100 == 4 {
 		for _, word := range a.words {
 			w.refused[word] = true
@@ -110,7 +113,7 @@ func (w *walker) send(t *testing.T, a attempt) (status int) {
 // everywhere walks all operations.
 func (w *walker) everywhere(t *testing.T, base string) {
 	t.Helper()
-	w.base = base
+	w.base, w.sound = base, true
 	c := caller{base, w.keys[0]}
 	w.ops = operations(t, c)
 	c.must(t, "GET", "/openapi.json", nil, &w.doc)
@@ -126,18 +129,19 @@ func (w *walker) everywhere(t *testing.T, base string) {
 	}
 	for _, some := range [][]attempt{append(all, w.withCredentials(t)...), last} {
 		var g errgroup.Group
-		g.SetLimit(16)
+		g.SetLimit(8)
 		for _, a := range some {
 			g.Go(func() error { w.send(t, a); return nil })
 		}
 		_ = g.Wait()
 	}
 	w.things = stocked(t, c) // for what comes after
+	w.sound = false
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t.Logf("%d attempts on %d operations were answered %v", len(all)+len(last), len(w.ops), w.statuses)
-	if w.statuses[200] < 100 || w.statuses[400] < 200 || w.statuses[404] < 20 || w.statuses[413] == 0 || w.statuses[429] > 0 || w.statuses[500] > 0 || w.statuses[503] > 0 {
-		t.Errorf("the answers were %v: much was not reached, or failed", w.statuses)
+	if w.statuses[200] < 100 || w.statuses[400] < 200 || w.statuses[404] < 20 || w.statuses[413] == 0 || w.statuses[429] > 0 {
+		t.Errorf("the answers were %v: much was not reached", w.statuses)
 	}
 }
 
