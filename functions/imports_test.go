@@ -59,6 +59,7 @@ var arrows = map[string]string{
 	"syncer/syncertest":         "blob garbage job lease org roster snapshot table",
 	"job/jobtest":               "job org",
 	"cost":                      "blob table",
+	"api/apitest":               "api",
 	"aws/emf/emftest":           "",
 	"emulator":                  "aws/dynamo",
 	"samtemplate":               "",

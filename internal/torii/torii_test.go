@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"muster/internal/api"
+	"muster/internal/api/apitest"
 	"muster/internal/catalog"
 	"muster/internal/integration"
 	"muster/internal/job"
@@ -157,30 +158,11 @@ func (w *world) key(o org.ID, role org.Role) string {
 // call sends a request with acme's key, unless headers say otherwise.
 func (w *world) call(method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
-	r := httptest.NewRequestWithContext(w.t.Context(), method, target, strings.NewReader(body))
-	r = r.WithContext(api.WithRequestID(r.Context(), "r1"))
-	r.Header.Set("Authorization", "Bearer "+w.acme.key)
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	rec := httptest.NewRecorder()
-	w.api.ServeHTTP(rec, r)
-	return rec
+	return apitest.Call(w.t, w.api, w.acme.key, method, target, body, headers...)
 }
 
-// want checks a whole answer.
-func want(t *testing.T, rec *httptest.ResponseRecorder, status int, body string) {
-	t.Helper()
-	if rec.Code != status {
-		t.Errorf("status %d, want %d", rec.Code, status)
-	}
-	if diff := cmp.Diff(body, strings.TrimSpace(rec.Body.String())); diff != "" {
-		t.Error(diff)
-	}
-}
+// want and pointers are what apitest makes of an answer.
+var want, pointers = apitest.Want, apitest.Pointers
 
 const (
 	notFound   = `{"statusCode":404,"error":"Not Found","kind":"not_found","message":"`
@@ -191,20 +173,6 @@ const (
 // fault is the 400 of one fault, whose message says it as well.
 func fault(pointer, detail string) string {
 	return badRequest + pointer + " " + detail + `","errors":[{"pointer":"` + pointer + `","detail":"` + detail + `"}]` + requestID
-}
-
-// pointers are those of the errors of a 400.
-func pointers(t *testing.T, rec *httptest.ResponseRecorder) []string {
-	t.Helper()
-	var body struct{ Errors []api.Fault }
-	if err := json.Unmarshal(rec.Body.Bytes(), &body); err != nil {
-		t.Fatal(err)
-	}
-	var ps []string
-	for _, f := range body.Errors {
-		ps = append(ps, f.Pointer)
-	}
-	return ps
 }
 
 // put uploads a small file as the key's org and answers its id.
