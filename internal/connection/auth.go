@@ -77,7 +77,11 @@ func (a Auth) with(sent document) (Auth, []Fault) {
 		if blank(raw) {
 			continue
 		}
-		if detail := set(at[name], raw); detail != "" {
+		detail := set(at[name], raw)
+		if url, ok := at[name].(*string); ok && detail == "" && strings.HasSuffix(name, "_url") && hasUser(*url) {
+			detail = "must not hold a user or a password, since it is answered: send them as members of their own"
+		}
+		if detail != "" {
 			faults = append(faults, Fault{"/auth/" + name, detail})
 		}
 	}
@@ -108,6 +112,15 @@ func set(at any, raw json.RawMessage) (detail string) {
 		}
 	}
 	return ""
+}
+
+// hasUser reports whether a URL has a user before its host, as https://user:password@host.
+func hasUser(url string) bool {
+	if _, rest, ok := strings.Cut(url, "://"); ok {
+		url = rest
+	}
+	host, _, _ := strings.Cut(strings.NewReplacer("?", "/", "#", "/", `\`, "/").Replace(url), "/")
+	return strings.Contains(host, "@")
 }
 
 // document is an auth object, or its secret half, member by member.

@@ -208,6 +208,7 @@ func TestPutReplacesAndPatchMerges(t *testing.T) {
 	if name := w.acme.ok("PATCH", one, `{"integration_type":"custom_file"}`)["integration_name"]; name == nil {
 		t.Error("a system of the catalogue has no name of its own")
 	}
+	w.acme.ok("PATCH", one, `{"auth":{"api_url":"https://bob.example/~a@b?c=d@e","refresh_url":"/relative@x"}}`)
 	for body, want := range map[string]string{
 		`{"categories":null}`:                                           "/categories is required; an empty list will do",
 		`{"integration_type":" "}`:                                      "/integration_type is required, and not blank",
@@ -221,6 +222,8 @@ func TestPutReplacesAndPatchMerges(t *testing.T) {
 		`{"categories":["` + strings.Repeat("x", 101) + `"]}`:           `/categories/0 is not a value of this list; the nearest to what was sent is passthrough`,
 		`{"categories":["hris"` + strings.Repeat(`,"hris"`, 100) + `]}`: `/categories must have at most 100 values`,
 		`{"auth":{"expiry_date":"2031-01-01"}}`:                         "/auth/expiry_date must be a date-time with an offset, as 2026-05-04T10:20:30Z",
+		`{"auth":{"api_url":"https://u:p@bob.example/"}}`:               "/auth/api_url must not hold a user or a password, since it is answered: send them as members of their own",
+		`{"auth":{"token_url":"u:p@bob.example"}}`:                      "/auth/token_url must not hold a user or a password, since it is answered: send them as members of their own",
 		`{"auth":{"name":7}}`:                                           "/auth/name must be a string of at most 4096 bytes",
 	} {
 		if got := w.acme.refused("PATCH", one, body); got != want {
