@@ -29,7 +29,7 @@ var arrows = map[string]string{
 	"health":  "api",
 	"openapi": "api",
 	"torii":   "api integration job lease org roster table upload",
-	"unified": "api connection org secret",
+	"unified": "api catalog connection org secret",
 	"twine":   "api catalog integration job org roster",
 
 	"app":           "api blob connection garbage health integration job lease openapi org secret table torii twine unified upload",

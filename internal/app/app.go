@@ -82,7 +82,7 @@ func (a *App) Remover() *integration.Remover {
 
 // Connections are the customers' connections, without their credentials.
 func (a *App) Connections() *connection.Store {
-	return &connection.Store{Table: a.Table(), Now: a.Now}
+	return &connection.Store{Table: a.Table(), Now: a.Now, Limits: a.Orgs()}
 }
 
 // Keeper makes and changes connections, with their credentials.

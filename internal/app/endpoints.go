@@ -16,6 +16,7 @@ var Endpoints = []func(*App) api.Route{
 	PostFilesUpload, GetFilesURL, PostFiles, GetFilesID, GetFilesIDDownload, GetOrgsMy,
 	GetOrganizations, GetSystems, CreateSystemIntegration, GetSystemIntegrations, GetSystemIntegration, PatchSystemIntegration, DeleteSystemIntegration, GetJobs, GetJob, CancelJob,
 	ListUnifiedConnections, CreateUnifiedConnection, GetUnifiedConnection, UpdateUnifiedConnection, PatchUnifiedConnection, RemoveUnifiedConnection,
+	PauseUnifiedConnection, ResumeUnifiedConnection, ListUnifiedIntegrations,
 }
 
 func GetHealth(*App) api.Route  { return health.Get() }
@@ -57,3 +58,10 @@ func GetUnifiedConnection(a *App) api.Route    { return unified.GetConnection(a.
 func UpdateUnifiedConnection(a *App) api.Route { return unified.UpdateConnection(a.Keeper(), a.Now) }
 func PatchUnifiedConnection(a *App) api.Route  { return unified.PatchConnection(a.Keeper(), a.Now) }
 func RemoveUnifiedConnection(a *App) api.Route { return unified.RemoveConnection(a.Keeper()) }
+func PauseUnifiedConnection(a *App) api.Route {
+	return unified.PauseConnection(a.Connections(), a.Now)
+}
+func ResumeUnifiedConnection(a *App) api.Route {
+	return unified.ResumeConnection(a.Connections(), a.Now)
+}
+func ListUnifiedIntegrations(*App) api.Route { return unified.ListIntegrations() }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -31,6 +32,14 @@ type System struct {
 	Name    string    `json:"name"`
 	Slug    string    `json:"slug"`               // unique
 	LogoURL string    `json:"logo_url,omitempty"` // "": none
+
+	Categories []string `json:"categories,omitempty"` // Unified.to's words, as hris
+	// TokenNames are the parts that a credential of it has where that is no OAuth2, in
+	// the order in which a connection takes them; TokenInstructions tell a person how
+	// to find each.
+	TokenNames        []string  `json:"token_names,omitempty"`
+	TokenInstructions []string  `json:"token_instructions,omitempty"`
+	UpdatedAt         time.Time `json:"updated_at"` // of this entry; whole seconds
 
 	// Hub: each org has exactly one integration of it, made with the org.
 	Hub bool `json:"hub,omitempty"`
@@ -64,6 +73,10 @@ func parse(b []byte) ([]System, error) {
 		switch {
 		case s.ID == uuid.Nil || s.Name == "" || s.Slug == "" || !slices.Contains(kinds, s.Kind):
 			return nil, fmt.Errorf("catalog: systems.json: %q lacks an id, name, slug or kind", s.Slug)
+		case s.UpdatedAt.IsZero() || s.UpdatedAt.Nanosecond() != 0:
+			return nil, fmt.Errorf("catalog: systems.json: %q lacks the time of its last change, in whole seconds", s.Slug)
+		case len(s.TokenInstructions) > len(s.TokenNames):
+			return nil, fmt.Errorf("catalog: systems.json: %q tells how to find more tokens than it takes", s.Slug)
 		case seen[id] || seen[s.Slug]:
 			return nil, fmt.Errorf("catalog: systems.json: id or slug of %q is there twice", s.Slug)
 		}

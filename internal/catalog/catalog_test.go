@@ -18,7 +18,7 @@ func TestIDsAreFixed(t *testing.T) {
 		if !ok || s.ID.String() != want {
 			t.Errorf("%s has the id %s, want %s", slug, s.ID, want)
 		}
-		if byID, ok := ByID(s.ID); !ok || byID != s {
+		if byID, ok := ByID(s.ID); !ok || byID.Slug != s.Slug {
 			t.Errorf("ByID(%s) = %+v, %t", s.ID, byID, ok)
 		}
 		if s.ID.Version() != 7 || s.ID.Variant() != uuid.RFC4122 {
@@ -63,13 +63,16 @@ func TestSystemsIsACopy(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	const good = `{"id":"018f5c3e-8a00-7b1d-9d5e-6d7573746572","kind":"other","name":"A","slug":"a"}`
+	const good = `{"id":"018f5c3e-8a00-7b1d-9d5e-6d7573746572","kind":"other","name":"A","slug":"a","updated_at":"2026-11-22T00:00:00Z"}`
 	for name, tc := range map[string]string{
-		"not JSON":       `[`,
-		"unknown member": `[` + strings.Replace(good, `"name"`, `"nam":1,"name"`, 1) + `]`,
-		"no slug":        `[` + strings.Replace(good, `"a"`, `""`, 1) + `]`,
-		"unknown kind":   `[` + strings.Replace(good, "other", "another", 1) + `]`,
-		"twice":          `[` + good + `,` + good + `]`,
+		"not JSON":                      `[`,
+		"unknown member":                `[` + strings.Replace(good, `"name"`, `"nam":1,"name"`, 1) + `]`,
+		"no slug":                       `[` + strings.Replace(good, `"a"`, `""`, 1) + `]`,
+		"unknown kind":                  `[` + strings.Replace(good, "other", "another", 1) + `]`,
+		"no last change":                `[` + strings.Replace(good, `,"updated_at":"2026-11-22T00:00:00Z"`, "", 1) + `]`,
+		"a part of a second":            `[` + strings.Replace(good, `00Z`, "00.5Z", 1) + `]`,
+		"more instructions than tokens": `[` + strings.Replace(good, `"name"`, `"token_names":["a"],"token_instructions":["b","c"],"name"`, 1) + `]`,
+		"twice":                         `[` + good + `,` + good + `]`,
 	} {
 		if _, err := parse([]byte(tc)); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -31,6 +31,9 @@ func (k *Keeper) Create(ctx context.Context, o org.ID, id ID, ch Change) (Connec
 		return found, err
 	}
 	made, err := k.create(ctx, o, id, ch)
+	if err == nil {
+		made.Health, err = k.health(ctx, o, id)
+	}
 	if err != nil {
 		return Connection{}, fmt.Errorf("create connection %s of org %s: %w", id, o, err)
 	}

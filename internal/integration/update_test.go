@@ -37,7 +37,7 @@ func TestUpdate(t *testing.T) {
 	if diff := cmp.Diff(want, got, byText); diff != "" {
 		t.Error(diff)
 	}
-	if read, err := s.Get(t.Context(), acme, made.ID); err != nil || read != got {
+	if read, err := s.Get(t.Context(), acme, made.ID); err != nil || cmp.Diff(got, read, byText) != "" {
 		t.Errorf("read back: %+v, %v", read, err)
 	}
 	back, err := s.Update(t.Context(), acme, made.ID, func(to *integration.Settings) { *to = integration.Settings{} })
@@ -89,7 +89,7 @@ func TestUpdateRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want a fault of %s", name, err, c.want)
 		}
 	}
-	if now, err := s.Get(t.Context(), acme, made.ID); err != nil || now != made {
+	if now, err := s.Get(t.Context(), acme, made.ID); err != nil || cmp.Diff(made, now, byText) != "" {
 		t.Errorf("it was changed: %+v, %v", now, err)
 	}
 }

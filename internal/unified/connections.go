@@ -136,7 +136,10 @@ func noConnection() error { return api.NotFound("there is no connection with thi
 // answerTo is what a client reads of an error of the service.
 func answerTo(err error) error {
 	var bad *connection.Invalid
+	var paused *connection.Paused
 	switch {
+	case errors.As(err, &paused):
+		return api.PaymentRequired(paused.Error()).Because(err)
 	case errors.As(err, &bad):
 		faults := make([]api.Fault, len(bad.Faults))
 		for i, f := range bad.Faults {

@@ -8,11 +8,13 @@
 //	PUT    /unified/connection/{id}    replaces all but the credential
 //	PATCH  /unified/connection/{id}    merges
 //	DELETE /unified/connection/{id} ─► nothing        200
+//	POST   /unified/connection/{id}/pause, …/resume ─► connection     Muster's own
+//	GET    /unified/integration ─► [system, …]        the catalogue
 //
 // Of what is sent, null is absent, but for PATCH, where it clears; read-only and
 // unknown members are ignored, since clients send back what they read. Secret
 // members of auth are taken and never answered.
 //
 // What a connection is, and what becomes of its credential, is package
-// connection's.
+// connection's; the systems are package catalog's.
 package unified

@@ -27,27 +27,40 @@ type listInput struct {
 }
 
 // Resolve is called by huma after the request was read.
-func (in *listInput) Resolve(huma.Context) []error {
-	var faults []error
-	if in.UpdatedGTE != "" {
-		// A '+' that the client did not escape has become a space.
-		t, err := time.Parse(time.RFC3339, strings.ReplaceAll(in.UpdatedGTE, " ", "+"))
-		if err != nil {
-			faults = append(faults, &api.Fault{Pointer: "query.updated_gte", Detail: "must be a date-time with an offset, as 2026-05-04T10:20:30Z"})
-		}
-		in.from = whole(t)
+func (in *listInput) Resolve(huma.Context) (faults []error) {
+	var fault error
+	if in.from, fault = readFrom(in.UpdatedGTE); fault != nil {
+		faults = append(faults, fault)
 	}
-	var words []string
-	for _, sent := range in.Categories {
-		for w := range strings.SplitSeq(sent, ",") {
+	words, unknown := readCategories(in.Categories)
+	in.Categories = words
+	return append(faults, unknown...)
+}
+
+// readFrom reads updated_gte, "" as the zero time.
+func readFrom(sent string) (time.Time, error) {
+	if sent == "" {
+		return time.Time{}, nil
+	}
+	// A '+' that the client did not escape has become a space.
+	t, err := time.Parse(time.RFC3339, strings.ReplaceAll(sent, " ", "+"))
+	if err != nil {
+		return time.Time{}, &api.Fault{Pointer: "query.updated_gte", Detail: "must be a date-time with an offset, as 2026-05-04T10:20:30Z"}
+	}
+	return whole(t), nil
+}
+
+// readCategories takes what was sent with commas apart.
+func readCategories(sent []string) (words []string, faults []error) {
+	for _, s := range sent {
+		for w := range strings.SplitSeq(s, ",") {
 			if detail := connection.UnknownCategory(w); detail != "" {
 				faults = append(faults, &api.Fault{Pointer: "query.categories", Detail: detail})
 			}
 			words = append(words, w)
 		}
 	}
-	in.Categories = words
-	return faults
+	return words, faults
 }
 
 func (in *listInput) query() connection.Query {

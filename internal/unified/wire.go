@@ -23,6 +23,9 @@ type connectionData struct {
 	Categories        []string         `json:"categories" example:"hris"`
 	Auth              *connection.Auth `json:"auth,omitempty" doc:"What of auth is no secret"`
 	IsPaused          bool             `json:"is_paused" readOnly:"true"`
+	PausedBy          string           `json:"paused_by,omitempty" enum:"person,breaker,quota" readOnly:"true" doc:"Where it is paused: the first of these that holds; of Muster's own. Whoever may write resumes what a person or the breaker paused (too many calls failed in a row); the quota resumes with the next month" example:"person"`
+	PausedAt          time.Time        `json:"paused_at,omitzero" readOnly:"true" doc:"Not of the quota"`
+	PausedReason      string           `json:"paused_reason,omitempty" readOnly:"true" example:"The customer renews its licence"`
 	AuthAWSARN        string           `json:"auth_aws_arn,omitempty" doc:"The secret that the credential lies in: the customer's own, or the one that Muster keeps" example:"arn:aws:secretsmanager:eu-north-1:123456789012:secret:acme/hibob-Xy12Zw"`
 	Environment       string           `json:"environment" example:"Production"`
 	LastHealthyAt     time.Time        `json:"last_healthy_at,omitzero" readOnly:"true"`
@@ -35,7 +38,8 @@ func dataOf(c connection.Connection, now time.Time) connectionData {
 	d := connectionData{
 		ID: c.ID.String(), CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC(), WorkspaceID: c.Org.String(),
 		IntegrationType: c.IntegrationType, IntegrationName: c.IntegrationName, ExternalXRef: c.ExternalXRef,
-		Permissions: c.Permissions, Categories: c.Categories, IsPaused: c.Health.Pause.By != "", AuthAWSARN: c.Secret.ARN, Environment: c.Environment,
+		Permissions: c.Permissions, Categories: c.Categories, IsPaused: c.Health.Pause.By != "",
+		PausedBy: string(c.Health.Pause.By), PausedAt: whole(c.Health.Pause.At), PausedReason: c.Health.Pause.Reason, AuthAWSARN: c.Secret.ARN, Environment: c.Environment,
 		LastHealthyAt: whole(c.Health.HealthyAt), LastUnhealthyAt: whole(c.Health.UnhealthyAt), LastUnhealthyCode: c.Health.UnhealthyCode,
 		Health: c.Health.State(now),
 	}
