@@ -3,6 +3,7 @@ package connection
 import (
 	_ "embed"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,11 +31,19 @@ var (
 // maxWord is the length of a word that is not known yet, in bytes.
 const maxWord = 100
 
+// helped is how many wrong words of one list are told the nearest: to find it costs
+// more than to read a whole request.
+const helped = 10
+
 // check finds the words that are none, each as a fault under pointer.
 func (e enum) check(pointer string, words []string) (faults []Fault) {
 	for i, w := range words {
 		if (len(w) > maxWord || !e.form.MatchString(w)) && !slices.Contains(e.words(), w) {
-			faults = append(faults, Fault{fmt.Sprintf("%s/%d", pointer, i), e.refusal(w)})
+			detail := "is not a value of this list"
+			if len(faults) < helped {
+				detail = e.refusal(w)
+			}
+			faults = append(faults, Fault{fmt.Sprintf("%s/%d", pointer, i), detail})
 		}
 	}
 	return faults
@@ -57,9 +66,15 @@ func (e enum) refusal(word string) string {
 }
 
 // nearest is the known word that the fewest edits lead to, the first of several.
-func (e enum) nearest(word string) string {
+func (e enum) nearest(word string) (found string) {
 	word = strings.ToLower(word[:min(len(word), 60)])
-	return slices.MinFunc(e.words(), func(a, b string) int { return distance(word, a) - distance(word, b) })
+	least := math.MaxInt
+	for _, w := range e.words() {
+		if d := distance(word, w); d < least {
+			least, found = d, w
+		}
+	}
+	return found
 }
 
 // distance is Levenshtein's: how many bytes to insert, delete or replace.

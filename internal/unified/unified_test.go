@@ -255,6 +255,17 @@ func TestWhatNoRowHolds(t *testing.T) {
 	}
 }
 
+// Of a list full of words that are none, few are told the nearest: to look for all
+// took a processor ten seconds.
+func TestManyWrongWords(t *testing.T) {
+	w := serve(t)
+	words := strings.Repeat(`"`+strings.Repeat("A", 60)+`",`, 999) + `"A"`
+	status, text, _ := w.acme.send("POST", path, `{"integration_type":"t","categories":[],"permissions":[`+words+`]}`)
+	if told := strings.Count(text, "the nearest"); status != 400 || !strings.Contains(text, "the first 100 of 1000 faults") || told != 1+10 { // in the message, too
+		t.Errorf("%d, %d are told: %.200s", status, told, text)
+	}
+}
+
 func TestRolesAndOrgs(t *testing.T) {
 	w := serve(t)
 	one := path + "/" + w.acme.ok("POST", path, least+`}`)["id"].(string)
