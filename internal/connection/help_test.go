@@ -59,11 +59,8 @@ func noWorld(t testing.TB) *world {
 func onPlatforms(t *testing.T, test func(*testing.T, *world)) {
 	t.Run("local", func(t *testing.T) { test(t, newWorld(t)) })
 	t.Run("aws", func(t *testing.T) {
-		w, client, name := noWorld(t), emulator.DynamoDBClient(t), emulator.TableName()
-		if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
-			t.Fatal(err)
-		}
-		w.table = dynamo.New(client, name, dynamo.WithClock(w.now))
+		w := noWorld(t)
+		w.table = emulator.Table(t, emulator.DynamoDBClient(t), dynamo.WithClock(w.now))
 		w.vault = connectiontest.Watch(secrets.New(emulator.SecretsManagerClientAt(emulator.Moto(t), secrets.Options), "muster"))
 		test(t, w)
 	})

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"golang.org/x/sync/errgroup"
 
-	"muster/internal/aws/dynamo"
 	"muster/internal/connection"
 	"muster/internal/cost"
 	"muster/internal/emulator"
@@ -169,11 +168,7 @@ func (h *heap) List(ctx context.Context, part string, q table.Query) iter.Seq2[t
 // how many times that of a hundred it is.
 func BenchmarkPages(b *testing.B) {
 	var units emulator.Units
-	client, name := dynamodb.New(emulator.DynamoDBClient(b).Options(), units.Options), emulator.TableName()
-	if err := dynamo.CreateTable(b.Context(), client, name); err != nil {
-		b.Fatal(err)
-	}
-	s := settle(b, dynamo.New(client, name))
+	s := settle(b, emulator.Table(b, dynamodb.New(emulator.DynamoDBClient(b).Options(), units.Options)))
 	for _, bb := range cheap {
 		b.Run(bb.name, func(b *testing.B) {
 			units.Reset()

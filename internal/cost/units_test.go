@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/uuid"
 
-	"muster/internal/aws/dynamo"
 	"muster/internal/cost"
 	"muster/internal/emulator"
 	"muster/internal/local/bolt"
@@ -25,12 +24,8 @@ import (
 func TestUnitsAreDynamoDBs(t *testing.T) {
 	var said emulator.Units
 	client := dynamodb.New(emulator.DynamoDBClient(t).Options(), said.Options)
-	name := emulator.TableName()
-	if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
-		t.Fatal(err)
-	}
 	var meter cost.Meter
-	metered, real := meter.Table(local(t)), dynamo.New(client, name)
+	metered, real := meter.Table(local(t)), emulator.Table(t, client)
 
 	const transaction = 2
 	small := put("a", 20, table.Absent)

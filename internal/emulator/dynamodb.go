@@ -8,11 +8,14 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/uuid"
+
+	"muster/internal/aws/dynamo"
 )
 
 // dynamoDBLocal is the version of Amazon's emulator that tests run against.
@@ -43,6 +46,19 @@ func DynamoDBClientAt(endpoint string) *dynamodb.Client {
 		BaseEndpoint: aws.String(endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})
+}
+
+// Table makes a table of the test's own in DynamoDB Local and answers it as the
+// adapter sees it through that client. It is more patient than deployed: on a busy
+// machine the emulator takes seconds over a large transaction.
+func Table(t testing.TB, client *dynamodb.Client, opts ...dynamo.Option) *dynamo.Table {
+	t.Helper()
+	name := TableName()
+	if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
+		t.Fatal(err)
+	}
+	patient := dynamo.WithPatience(time.Minute, 20*time.Second)
+	return dynamo.New(client, name, append([]dynamo.Option{patient}, opts...)...)
 }
 
 // TableName draws the name of a new table.

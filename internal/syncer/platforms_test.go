@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"muster/internal/aws/dynamo"
 	"muster/internal/aws/s3store"
 	"muster/internal/emulator"
 	"muster/internal/job"
@@ -23,12 +22,8 @@ func onPlatforms(t *testing.T, test func(*world)) {
 	t.Helper()
 	t.Run("local", func(t *testing.T) { test(local(t)) })
 	t.Run("aws", func(t *testing.T) {
-		client, name := emulator.DynamoDBClient(t), emulator.TableName()
-		if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
-			t.Fatal(err)
-		}
 		blobs := s3store.New(emulator.S3Client(t), emulator.Bucket(t))
-		test(newWorld(t, dynamo.New(client, name), blobs))
+		test(newWorld(t, emulator.Table(t, emulator.DynamoDBClient(t)), blobs))
 	})
 }
 

@@ -13,10 +13,6 @@ import (
 func TestConformance(t *testing.T) {
 	client := emulator.DynamoDBClient(t)
 	tabletest.Run(t, func(t *testing.T, now func() time.Time) table.Table {
-		name := emulator.TableName()
-		if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
-			t.Fatal(err)
-		}
-		return dynamo.New(client, name, dynamo.WithClock(now))
+		return emulator.Table(t, client, dynamo.WithClock(now))
 	})
 }
