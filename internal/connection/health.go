@@ -150,12 +150,9 @@ func (s *Store) stamp(ctx context.Context, o org.ID, id ID, change func(*Health)
 		put := table.Put(healthKey(o, id), h, cond)
 		// If we stop here: the row says it or does not, and the next call says it again
 		// (TestHealthKilledAtEveryWrite).
-		err = s.Table.Write(ctx, put, table.Check(docKey(o, id), table.Version(c.version)))
+		err = table.WriteOnce(ctx, s.Table, put, table.Check(docKey(o, id), table.Version(c.version)))
 		if !isConflict(err) {
 			return err
-		}
-		if row, err := s.Table.Get(ctx, put.Key); err == nil && row.Version == put.Version {
-			return nil // our own first try, its answer lost
 		}
 		if err := p.wait(ctx); err != nil {
 			return err

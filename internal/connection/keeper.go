@@ -226,13 +226,7 @@ func (k *Keeper) commit(ctx context.Context, cur found, next Connection, with ..
 	ws := append([]table.Write{put}, indexWrites(cur.Connection, next)...)
 	// If we stop here: the connection is changed with its index rows and its secret's
 	// bookkeeping, or nothing is (TestKilledAnywhere).
-	err := k.Table.Write(ctx, append(ws, with...)...)
-	if isConflict(err) {
-		if row, getErr := k.Table.Get(ctx, put.Key); getErr == nil && row.Version == put.Version {
-			return nil // our own first try, its answer lost
-		}
-	}
-	return err
+	return table.WriteOnce(ctx, k.Table, append(ws, with...)...)
 }
 
 func isConflict(err error) bool {
