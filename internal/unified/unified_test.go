@@ -36,6 +36,7 @@ type world struct {
 	acme, reader, rival client
 	vault               *vault.Vault
 	keeper              *connection.Keeper
+	orgs                *org.Store
 	log                 *bytes.Buffer
 }
 
@@ -53,10 +54,12 @@ func serve(t testing.TB) world {
 	t.Cleanup(func() { _ = v.Close() })
 	w := world{vault: v, log: &bytes.Buffer{}}
 	log, orgs := slog.New(slog.NewJSONHandler(w.log, nil)), org.NewStore(tab, time.Now)
-	w.keeper = &connection.Keeper{Store: connection.Store{Table: tab, Now: time.Now}, Vault: v, Log: log}
+	w.orgs = orgs
+	w.keeper = &connection.Keeper{Store: connection.Store{Table: tab, Now: time.Now, Limits: orgs}, Vault: v, Log: log}
 	server := httptest.NewServer(api.New(api.Config{Auth: orgs, Table: tab, Log: log, Now: time.Now},
 		unified.ListConnections(&w.keeper.Store, time.Now), unified.CreateConnection(w.keeper, time.Now), unified.GetConnection(&w.keeper.Store, time.Now),
-		unified.UpdateConnection(w.keeper, time.Now), unified.PatchConnection(w.keeper, time.Now), unified.RemoveConnection(w.keeper)))
+		unified.UpdateConnection(w.keeper, time.Now), unified.PatchConnection(w.keeper, time.Now), unified.RemoveConnection(w.keeper),
+		unified.PauseConnection(&w.keeper.Store, time.Now), unified.ResumeConnection(&w.keeper.Store, time.Now), unified.ListIntegrations()))
 	t.Cleanup(server.Close)
 	newKey := func(o org.ID, role org.Role) client {
 		_, secret, err := orgs.CreateKey(t.Context(), o, role)
