@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 
 const [version, serverURL, jwt] = process.argv.slice(-3);
 const { UnifiedTo } = await import(`unified-${version}`);
-const { connection } = new UnifiedTo({ serverURL, security: { jwt } });
+const { connection, integration } = new UnifiedTo({ serverURL, security: { jwt } });
 
 const get = (id) => connection.getUnifiedConnection({ id });
 const list = (query) => connection.listUnifiedConnections(query);
@@ -85,6 +85,26 @@ assert.equal(moved.environment, "Production");
 
 // A new credential, whole.
 await connection.updateUnifiedConnection({ id: alpha.id, connection: { ...(await get(alpha.id)), auth: { accessToken: "canary-access-whole" } } });
+
+// The catalogue.
+const known = await integration.listUnifiedIntegrations({});
+assert.deepEqual(known.map((i) => [i.type, i.name, i.categories, i.isActive]), [["custom_file", "Custom file", ["hris"], true]]);
+assert.deepEqual(await integration.listUnifiedIntegrations({ active: true, categories: ["hris", "crm"], env, limit: 1, offset: 0, summary: true, type: "custom_file", updatedGte: "2020-01-01T00:00:00Z" }), known);
+assert.deepEqual(await integration.listUnifiedIntegrations({ categories: ["crm"] }), []);
+assert.deepEqual(await integration.listUnifiedIntegrations({ updatedGte: "2999-01-01T00:00:00Z" }), []);
+
+// Paused by Muster's own call, which the SDK does not have; the SDK reads it, and what
+// it puts back resumes nothing.
+const tell = (id, what) => fetch(`${serverURL}/unified/connection/${id}/${what}`, { method: "POST", headers: { authorization: jwt } });
+assert.equal((await tell(delta.id, "pause")).status, 200);
+const paused = await get(delta.id);
+assert.equal(paused.isPaused, true);
+assert.deepEqual([paused.lastHealthyAt, paused.lastUnhealthyAt, paused.lastUnhealthyCode], [undefined, undefined, undefined]);
+assert.deepEqual((await list({ env })).filter((c) => c.isPaused).map((c) => c.id), [delta.id]);
+const put = await connection.updateUnifiedConnection({ id: delta.id, connection: { ...paused, isPaused: false } });
+assert.equal(put.isPaused, true);
+assert.equal((await tell(delta.id, "resume")).status, 200);
+assert.equal((await get(delta.id)).isPaused, false);
 
 // Gone.
 await connection.removeUnifiedConnection({ id: echo.id });
