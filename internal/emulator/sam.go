@@ -13,11 +13,18 @@ const sam = "1.170.0"
 // environment of its own.
 func SAM(t testing.TB) []string {
 	t.Helper()
+	return []string{SAMPython(t), "-m", "samcli"}
+}
+
+// SAMPython is the interpreter of that environment. It has what the CLI is made of:
+// samtranslator, which makes templates CloudFormation's, and boto3.
+func SAMPython(t testing.TB) string {
+	t.Helper()
 	python, err := samPython()
 	if err != nil {
 		unavailable(t, "SAM CLI", err)
 	}
-	return []string{python, "-m", "samcli"}
+	return python
 }
 
 // SAMEnvironment keeps the SAM CLI from reporting to its makers, and in the cache
