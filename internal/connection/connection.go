@@ -110,8 +110,8 @@ func (s *Store) find(ctx context.Context, o org.ID, id ID) (found, error) {
 // fetching is how many rows of a page are read at a time.
 const fetching = 32
 
-// fetch reads connections with their health but for the quota, in the order of
-// ids. One that is gone is left out.
+// fetch reads connections without their health, in the order of ids. One that is
+// gone is left out.
 func (s *Store) fetch(ctx context.Context, o org.ID, ids []ID) ([]found, error) {
 	read := make([]found, len(ids))
 	g, ctx := errgroup.WithContext(ctx)
@@ -120,9 +120,6 @@ func (s *Store) fetch(ctx context.Context, o org.ID, ids []ID) ([]found, error) 
 		g.Go(func() (err error) {
 			if read[i], err = s.find(ctx, o, id); errors.Is(err, ErrNotFound) {
 				return nil
-			}
-			if err == nil {
-				read[i].Health, _, err = s.readHealth(ctx, o, id)
 			}
 			return err
 		})

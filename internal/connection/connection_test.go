@@ -176,7 +176,7 @@ func TestDeleteAtOnceWithChanges(t *testing.T) {
 // counting counts the rows that lists read.
 type counting struct {
 	table.Table
-	rows, gets atomic.Int64
+	rows, gets, healths atomic.Int64
 }
 
 func (c *counting) List(ctx context.Context, part string, q table.Query) iter.Seq2[table.Row, error] {
@@ -191,8 +191,11 @@ func (c *counting) List(ctx context.Context, part string, q table.Query) iter.Se
 }
 
 func (c *counting) Get(ctx context.Context, k table.Key) (table.Row, error) {
-	if strings.HasSuffix(k.Part, "#CONNECTION") {
+	switch {
+	case strings.HasSuffix(k.Part, "#CONNECTION"):
 		c.gets.Add(1)
+	case strings.HasSuffix(k.Part, "#HEALTH"):
+		c.healths.Add(1)
 	}
 	return c.Table.Get(ctx, k)
 }
@@ -262,6 +265,9 @@ func TestListPages(t *testing.T) {
 		}
 		if tc.rows > 0 && (c.rows.Load() > int64(tc.rows) || c.gets.Load() != int64(len(page))) {
 			t.Errorf("%s: a page of %d read %d index rows and %d connections", name, len(page), c.rows.Load(), c.gets.Load())
+		}
+		if n := c.healths.Load(); n != int64(len(page)) {
+			t.Errorf("%s: a page of %d read the health of %d", name, len(page), n)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"muster/internal/org"
 	"muster/internal/table"
 )
@@ -45,17 +47,31 @@ const MaxPageBytes = 4 << 20
 // reads through the environment's rows in bounded memory. ErrTooLarge.
 func (s *Store) List(ctx context.Context, o org.ID, q Query) ([]Connection, error) {
 	page, err := s.list(ctx, o, q)
-	var quota Pause
 	if err == nil && len(page) > 0 {
-		quota, err = s.overQuota(ctx, o)
-	}
-	for i := range page {
-		page[i].Health = page[i].Health.under(quota)
+		err = s.healths(ctx, o, page)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list connections of org %s: %w", o, err)
 	}
 	return page, nil
+}
+
+// healths reads the health of what a page holds, and not of what it left out.
+func (s *Store) healths(ctx context.Context, o org.ID, page []Connection) error {
+	quota, err := s.overQuota(ctx, o)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(fetching)
+	for i := range page {
+		g.Go(func() error {
+			h, _, err := s.readHealth(ctx, o, page[i].ID)
+			page[i].Health = h.under(quota)
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 func (s *Store) list(ctx context.Context, o org.ID, q Query) ([]Connection, error) {
