@@ -30,6 +30,7 @@ type Fault struct {
 	body    string
 	applied bool // the emulator gets the request
 	lost    bool // the client gets no answer
+	held    bool // until the client has left
 }
 
 // None passes the request on.
@@ -41,6 +42,13 @@ func LostReply() Fault { return Fault{name: "LostReply", applied: true, lost: tr
 
 // LostRequest breaks the connection; the emulator never hears of the request.
 func LostRequest() Fault { return Fault{name: "LostRequest", lost: true} }
+
+// Stalled lets the client wait for as long as it likes; the emulator never hears of
+// the request.
+func Stalled() Fault { return Fault{name: "Stalled", lost: true, held: true} }
+
+// StalledReply is Stalled once the emulator has done what is asked.
+func StalledReply() Fault { return Fault{name: "StalledReply", applied: true, lost: true, held: true} }
 
 // Refused answers with a status and a body and does nothing. The name is counted.
 func Refused(name string, status int, body string) Fault {
@@ -104,11 +112,14 @@ func (p *FaultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	f := p.meet(r, body)
 	switch {
-	case f.lost && f.applied:
-		p.pass.ServeHTTP(httptest.NewRecorder(), r)
-		panic(http.ErrAbortHandler) // breaks the connection
 	case f.lost:
-		panic(http.ErrAbortHandler)
+		if f.applied {
+			p.pass.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		if f.held {
+			<-r.Context().Done()
+		}
+		panic(http.ErrAbortHandler) // breaks the connection
 	case f.status != 0:
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 		w.WriteHeader(f.status)
