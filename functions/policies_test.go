@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -244,6 +245,34 @@ func TestPolicies(t *testing.T) {
 	for what := range unused {
 		if function, name, _ := strings.Cut(what, " "); !l.has(function, name) {
 			t.Errorf("%s does not link %s: take it out of the unused", function, name)
+		}
+	}
+}
+
+// TestWhatEveryCallMayAsk holds that what package api does for a call by itself, its
+// function may do, whether a conversation brings it about or not: find the key,
+// count the calls, and keep the answer to an Idempotency-Key.
+func TestWhatEveryCallMayAsk(t *testing.T) {
+	in := theTemplate(t)
+	for _, f := range theFunctions(t) {
+		if f.op.ID == "" || f.op.Public {
+			continue
+		}
+		asks := []samtemplate.Call{samtemplate.Dynamo("GetItem", "KEY#x")}
+		if f.op.PerMinute > 0 {
+			asks = append(asks, samtemplate.Dynamo("UpdateItem", "ORG#x#LIMIT#x"), samtemplate.Dynamo("PutItem", "ORG#x#LIMIT#x"))
+		}
+		if f.op.Method == http.MethodPost || f.op.Method == http.MethodPut {
+			asks = append(asks, samtemplate.Dynamo("GetItem", "ORG#x#IDEMPOTENCY#x"), samtemplate.Dynamo("PutItem", "ORG#x#IDEMPOTENCY#x"))
+		}
+		may, err := in.Function(f.folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range asks {
+			if !may.Allows(c) {
+				t.Errorf("%s may not %s: see Authenticate, CountCalls and KeepAnswers in template.yaml", f.folder, c)
+			}
 		}
 	}
 }
