@@ -174,7 +174,7 @@ func TestI4_RequeuedJobRuns(t *testing.T) {
 		w.triggers["t1"] = 1
 		count(w, ada, func() { w.fire("t1", noon) })
 		w.mustSync(file, job.Completed)
-		if err := w.table.Write(w.t.Context(), w.lease().Remove()); err != nil {
+		if err := w.process().remove(w); err != nil {
 			w.t.Fatal(err)
 		}
 		w.settle()
