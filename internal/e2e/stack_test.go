@@ -25,6 +25,7 @@ const maxResources = 450
 var chosen = map[string]string{
 	"Architecture": "x86_64", "MaxUploadBytes": "1111", "InRequestBytes": "2222", "SyncConcurrency": "7",
 	"ThrottleRate": "33", "ThrottleBurst": "44", "LogRetentionDays": "90",
+	"AlarmTopicArn": "arn:aws:sns:eu-north-1:123456789012:told",
 }
 
 // stack is template.yaml, brought up.
@@ -281,31 +282,49 @@ var theirs = []string{
 	"AWS/SQS ApproximateNumberOfMessagesVisible QueueName",
 }
 
-// alarms: each looks at a metric that somebody writes, by the dimensions that it
-// has. One that does not would stay silent for good.
+// reasons are those for which a job fails by no fault of its file.
+var reasons = []job.Reason{job.WorkerLost, job.ApplyIncomplete, job.TooLong, job.Unavailable, job.Internal}
+
+// alarms: each looks at metrics that somebody writes, by the dimensions that they
+// have. One that does not would stay silent for good.
 func (s stack) alarms(t *testing.T) {
 	ours := strings.TrimPrefix(s.translated.At("Resources", "Logs", "Properties", "LogGroupName"), "/")
 	for _, id := range s.translated.Resources("AWS::CloudWatch::Alarm") {
-		of := func(path ...string) string {
-			return s.translated.At(append([]string{"Resources", id, "Properties"}, path...)...)
-		}
-		var names, values []string
-		for i := 0; of("Dimensions", fmt.Sprint(i), "Name") != ""; i++ {
-			names, values = append(names, of("Dimensions", fmt.Sprint(i), "Name")), append(values, of("Dimensions", fmt.Sprint(i), "Value"))
-		}
-		namespace, metric := of("Namespace"), of("MetricName")
-		switch {
-		case namespace == ours:
-			if !slices.ContainsFunc(aws.Metrics, func(d emf.Directive) bool { return d.Lines == metric && slices.Equal(d.Dimensions, names) }) {
-				t.Errorf("%s looks at %s by %v, which nothing writes", id, metric, names)
+		looks := 0
+		for _, path := range s.translated.Paths("Resources", id, "Properties") {
+			if path[len(path)-1] != "MetricName" {
+				continue
 			}
-			if reasons := []string{string(job.WorkerLost), string(job.Internal)}; values[0] != string(job.Failed) || !slices.Contains(reasons, values[1]) {
-				t.Errorf("%s looks at jobs that are %v", id, values)
+			looks++
+			if fault := s.metric(ours, path[:len(path)-1]); fault != "" {
+				t.Errorf("%s looks at %s", id, fault)
 			}
-		case !slices.Contains(theirs, namespace+" "+metric+" "+strings.Join(names, " ")):
-			t.Errorf("%s looks at %s %s by %v, which is not known here", id, namespace, metric, names)
-		case !strings.HasPrefix(values[0], "${") || !s.translated.Has("Resources", strings.Trim(strings.TrimSuffix(values[0], ".QueueName}"), "${}")):
-			t.Errorf("%s looks at %s, which is no resource", id, values[0])
 		}
+		if looks == 0 {
+			t.Errorf("%s looks at nothing", id)
+		}
+		s.says(t, id, map[string]string{"AlarmActions/Fn::If": "TellOfAlarms ${AlarmTopicArn} ${AWS::NoValue}"})
 	}
+}
+
+// metric says what is wrong with a metric that lies under a path.
+func (s stack) metric(ours string, path []string) (fault string) {
+	of := func(below ...string) string { return s.translated.At(append(slices.Clone(path), below...)...) }
+	var names, values []string
+	for i := 0; of("Dimensions", fmt.Sprint(i), "Name") != ""; i++ {
+		names, values = append(names, of("Dimensions", fmt.Sprint(i), "Name")), append(values, of("Dimensions", fmt.Sprint(i), "Value"))
+	}
+	namespace, metric := of("Namespace"), of("MetricName")
+	written := func(d emf.Directive) bool { return d.Lines == metric && slices.Equal(d.Dimensions, names) }
+	switch {
+	case namespace == ours && !slices.ContainsFunc(aws.Metrics, written):
+		return fmt.Sprintf("%s by %v, which nothing writes", metric, names)
+	case namespace == ours && (values[0] != string(job.Failed) || !slices.Contains(reasons, job.Reason(values[1]))):
+		return fmt.Sprintf("jobs that are %v, which none is", values)
+	case namespace != ours && !slices.Contains(theirs, namespace+" "+metric+" "+strings.Join(names, " ")):
+		return fmt.Sprintf("%s %s by %v, which is not known here", namespace, metric, names)
+	case namespace != ours && !s.translated.Has("Resources", strings.Trim(strings.TrimSuffix(values[0], ".QueueName}"), "${}")):
+		return fmt.Sprintf("%s, which is no resource", values[0])
+	}
+	return ""
 }
