@@ -31,8 +31,9 @@ const (
 	sweeps                               = 30 * 24 * 60
 	// sweepCPU is what a sweep that finds nothing takes of a processor.
 	sweepCPU = 10 * time.Millisecond
-	// What the template has of alarms, and package aws of metrics at the most.
-	alarms, metrics = 7, 48
+	// The metrics that the template's alarms look at, each paid for, and those that
+	// package aws has at the most.
+	alarms, metrics = 10, 48
 )
 
 func (c *costs) Run(ctx context.Context, e *env) error {

@@ -33,8 +33,8 @@ func TestCostKnowsTheTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	template := string(raw)
-	if n := strings.Count(template, "Type: AWS::CloudWatch::Alarm"); n != alarms {
-		t.Errorf("the template has %d alarms", n)
+	if n := strings.Count(template, "MetricName: "); n != alarms {
+		t.Errorf("the template's alarms look at %d metrics", n)
 	}
 	for after, memory := range map[string]string{
 		"Globals:": "MemorySize: 512", "  PutServicesSyncCustom:": "MemorySize: 3538", "  GetAppsIdappUsers:": "MemorySize: 1769",
