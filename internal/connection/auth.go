@@ -127,15 +127,15 @@ func hasUser(url string) bool {
 type document map[string]json.RawMessage
 
 // secrets are the members that are secret and have a value, and the names of
-// those that are sent without one.
+// those that are null. One that is empty is as if it was not sent.
 func (d document) secrets() (values document, cleared []string) {
 	open, values := (&Auth{}).members(), document{}
 	for name, raw := range d {
 		switch {
 		case open[name] != nil:
-		case blank(raw):
+		case string(raw) == "null":
 			cleared = append(cleared, name)
-		default:
+		case !blank(raw):
 			values[name] = raw
 		}
 	}
@@ -143,7 +143,8 @@ func (d document) secrets() (values document, cleared []string) {
 }
 
 // blank reports whether there is no value: null, or nothing in it. A form that
-// sends all of its fields must not overwrite a credential with an empty one.
+// sends all of its fields must not overwrite a credential with an empty one, and
+// not remove it: null alone does (RFC 7396).
 func blank(raw json.RawMessage) bool {
 	switch strings.Join(strings.Fields(string(raw)), "") {
 	case "null", `""`, "[]", "{}":

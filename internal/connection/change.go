@@ -27,7 +27,8 @@ func (f Field[T]) over(old T, replace bool) T {
 	return old
 }
 
-// Change is what is to become of a connection. Its text fields take "" for null.
+// Change is what is to become of a connection. Its text fields take "" for null,
+// but for AWSARN and the secret members of Auth, where what is empty is absent.
 type Change struct {
 	// Replace replaces every field but the credential: what is absent is cleared.
 	// Without it, what is absent is kept.
@@ -159,7 +160,7 @@ func (ch Change) credential(cur Secret) (move, []Fault) {
 	}
 	values, cleared := document(ch.Auth.Value).secrets()
 	patch, theirs := !ch.Replace, cur.Brought() != ""
-	unpoint := patch && ch.AWSARN.Sent && ch.AWSARN.Value == ""
+	unpoint := patch && ch.AWSARN.Null // "" is what a form sends that says nothing of it
 	switch arn := ch.AWSARN.Value; {
 	case arn != "" && arn != cur.ARN && len(values) > 0:
 		return move{}, []Fault{{"/auth_aws_arn", "says where a credential lies, and auth has another one: send one of the two"}}
