@@ -6,7 +6,7 @@
 //	Promote(ref)       ─► AWSCURRENT moves to the version; AWSPREVIOUS is what was
 //	Get(org, ref)      ─► DescribeSecret: that ARN, the org's tag, no deletion date
 //	                        └─► GetSecretValue by ARN and VersionId
-//	Delete(org, "crm") ─► goes in 7 days; a Put until then brings it back
+//	Delete(org, "crm") ─► goes in 30 days; a Put until then brings it back
 //
 // The first part of a name is the deployment's own, so that two in one account have
 // secrets apart from each other.

@@ -347,6 +347,18 @@ func TestOthersSecrets(t *testing.T) {
 	}
 }
 
+// A table restored to a point in time names secrets that were deleted since.
+func TestDeletedCanBeBroughtBackForAMonth(t *testing.T) {
+	w := newWorld(t)
+	if err := sound(t).Delete(t.Context(), w.org, w.name); err != nil {
+		t.Fatal(err)
+	}
+	d, err := emulator.SecretsManagerClient(t).DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: &w.current.ARN})
+	if err != nil || time.Until(aws.ToTime(d.DeletedDate)) < 29*24*time.Hour {
+		t.Errorf("it goes at %v, %v", aws.ToTime(d.DeletedDate), err)
+	}
+}
+
 // Two deployments in one account have secrets of their own.
 func TestPrefix(t *testing.T) {
 	client, o, name, version := emulator.SecretsManagerClient(t), org.NewID(), uuid.NewString(), uuid.NewString()

@@ -28,8 +28,10 @@ const (
 	pending = "muster-pending"
 )
 
-// recoveryDays is how long a deleted secret can be brought back, the least there is.
-const recoveryDays = 7
+// recoveryDays is how long a deleted secret can be brought back, the most there is;
+// it costs nothing. The table can be restored as it was 35 days ago, with rows that
+// name what was deleted since.
+const recoveryDays = 30
 
 // rounds bounds how often a write begins again because the secret was made or
 // deleted under its hands.
