@@ -51,6 +51,9 @@ type App struct {
 
 	once sync.Once
 	orgs *org.Store
+
+	vaultOnce sync.Once
+	vault     *secret.Cache
 }
 
 // Serve is the API of these routes.
@@ -87,7 +90,14 @@ func (a *App) Connections() *connection.Store {
 
 // Keeper makes and changes connections, with their credentials.
 func (a *App) Keeper() *connection.Keeper {
-	return &connection.Keeper{Store: *a.Connections(), Vault: a.Vault(), Log: a.Log}
+	return &connection.Keeper{Store: *a.Connections(), Vault: a.remembered(), Log: a.Log}
+}
+
+// remembered is the vault, and what was read from it lately. It is one Cache. What a
+// change of a connection merges with is never stale: it is read by its version.
+func (a *App) remembered() secret.Vault {
+	a.vaultOnce.Do(func() { a.vault = secret.NewCache(a.Vault(), a.Now) })
+	return a.vault
 }
 
 // Jobs are the runs of syncs.
