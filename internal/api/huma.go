@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/danielgtaylor/huma/v2/validation"
+	jsonx "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 const contentType = "application/json"
@@ -27,6 +29,8 @@ func init() {
 	huma.NewErrorWithContext = refuse
 	// A list in our answers is [] and never null, and the document says so.
 	huma.DefaultArrayNullable = false
+	// Names that differ in case are two, as unmarshal reads them.
+	huma.ValidateStrictCasing = true
 	// A form lies in memory: its size is bounded by Op.MaxBody, and a Lambda that
 	// spills to disk would have to clean up.
 	humago.MultipartMaxMemory = 64 << 20
@@ -134,70 +138,39 @@ func unmarshal(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return &Fault{Detail: "the body is not UTF-8"}
 	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return jsonFault(err)
+	err := decode(data, v)
+	if err == nil {
+		return nil
 	}
-	if doc, ok := v.(*any); ok {
-		return sameName(*doc)
+	f := jsonFault(err)
+	if _, all := v.(*any); all {
+		f.Pointer = "" // its names are not ours
 	}
-	return nil
+	return f
+}
+
+// decode reads names as they are written, where encoding/json takes AUTH for auth:
+// the validation, which does not, would have let it pass. Of a name that is there
+// twice the last counts.
+func decode(data []byte, v any) error {
+	return jsonx.Unmarshal(data, v, jsontext.AllowDuplicateNames(true))
 }
 
 func jsonFault(err error) *Fault {
 	if f, ok := errors.AsType[*Fault](err); ok {
 		return f
 	}
-	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return &Fault{Detail: fmt.Sprintf("the body is not JSON, at byte %d", e.Offset)}
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return &Fault{Detail: fmt.Sprintf("the body is not JSON, at byte %d", e.ByteOffset+1)}
 	}
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		f := &Fault{Detail: "expected what fits " + e.Type.Kind().String()}
-		if e.Field != "" {
-			f.Pointer = "/" + strings.ReplaceAll(e.Field, ".", "/")
-		}
-		return f
-	}
-	return &Fault{Detail: "a member does not have the form that it needs"}
-}
-
-// sameName refuses an object that has two names which differ in case alone. They
-// are one member to encoding/json, which takes the last, and the validation would
-// have seen the other.
-func sameName(doc any) error {
-	switch v := doc.(type) {
-	case map[string]any:
-		seen := make(map[string]bool, len(v))
-		for name, member := range v {
-			if f := fold(name); seen[f] {
-				return &Fault{Detail: "two members of an object differ in case alone"}
-			} else {
-				seen[f] = true
-			}
-			if err := sameName(member); err != nil {
-				return err
-			}
-		}
-	case []any:
-		for _, e := range v {
-			if err := sameName(e); err != nil {
-				return err
-			}
+	f, of := &Fault{Detail: "a member does not have the form that it needs"}, err
+	for e, ok := errors.AsType[*jsonx.SemanticError](of); ok; e, ok = errors.AsType[*jsonx.SemanticError](of) {
+		f.Pointer, of = f.Pointer+string(e.JSONPointer), e.Err
+		if own := of == nil || errors.Is(of, strconv.ErrRange) || errors.Is(of, strconv.ErrSyntax); own && e.GoType != nil {
+			f.Detail = "expected what fits " + e.GoType.Kind().String()
 		}
 	}
-	return nil
-}
-
-// fold makes equal what strings.EqualFold calls equal.
-func fold(s string) string {
-	return strings.Map(func(r rune) rune {
-		for {
-			next := unicode.SimpleFold(r)
-			if next <= r {
-				return next
-			}
-			r = next
-		}
-	}, s)
+	return f
 }
 
 var _ interface {

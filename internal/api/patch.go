@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -15,8 +14,8 @@ type Member[T any] struct {
 }
 
 func (m *Member[T]) UnmarshalJSON(b []byte) error {
-	m.Sent = true
-	return json.Unmarshal(b, &m.Value)
+	m.Sent, m.Value = true, nil
+	return decode(b, &m.Value)
 }
 
 // Schema is the value's, or null.
