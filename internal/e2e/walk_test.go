@@ -133,6 +133,8 @@ func (th things) body(t *testing.T, op operation) any {
 		return map[string]any{"description": "changed by another"}
 	case "createUnifiedConnection", "updateUnifiedConnection", "patchUnifiedConnection":
 		return map[string]any{"integration_type": "hubspot", "permissions": []string{}, "categories": []string{}, "auth_aws_arn": th.arn}
+	case "pauseUnifiedConnection":
+		return map[string]any{"reason": "paused by another"}
 	case "postFilesUpload":
 		return nil
 	}
