@@ -53,6 +53,7 @@ func (k *Keeper) credential(ctx context.Context, o org.ID, id ID, get reader) (C
 		}
 	}
 	if err != nil {
+		k.tellHidden(ctx, id, err)
 		return Connection{}, secret.Value{}, fmt.Errorf("credential of connection %s of org %s: %w", id, o, err)
 	}
 	return c, v, nil

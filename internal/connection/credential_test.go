@@ -1,9 +1,11 @@
 package connection_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -294,6 +296,56 @@ func TestVaultUnavailable(t *testing.T) {
 	w.check()
 	if names := w.vault.Secrets(t, w.org); len(names) != 0 || down.Faults() == 0 {
 		t.Errorf("%v are left, %d faults", names, down.Faults())
+	}
+}
+
+// A vault that may not show a secret: the client reads what it reads of one that is
+// not there, and the log has why, once and without what the client named.
+func TestHiddenSecretIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.bring("their/own", "1")
+	c := w.create(ours)
+	const cause = "describe: AccessDeniedException"
+	for method, try := range map[secrettest.Method]func(*connection.Keeper) error{
+		secrettest.Find: func(k *connection.Keeper) error {
+			_, err := k.Create(t.Context(), w.org, connection.ID{}, change(t, least+`,"auth_aws_arn":"their/own"}`))
+			return err
+		},
+		secrettest.Get: func(k *connection.Keeper) error {
+			_, _, err := k.Credential(t.Context(), w.org, c.ID)
+			return err
+		},
+		secrettest.Promote: func(k *connection.Keeper) error { // only its first: the one before the put
+			_, err := k.Update(t.Context(), w.org, c.ID, patch(t, `{"auth":{"pem":"p"}}`))
+			return err
+		},
+	} {
+		met := false
+		hiding := &secrettest.Faulty{Vault: w.vault, Hook: func(call secrettest.Call) secrettest.Fault {
+			if call.Method != method || met {
+				return secrettest.None()
+			}
+			met = true
+			return secrettest.NotApplied(&secret.Hidden{Cause: cause})
+		}}
+		var log bytes.Buffer
+		k := w.process(w.table, hiding)
+		k.Log = slog.New(slog.NewTextHandler(&log, nil))
+		err := try(k)
+		if (err == nil) != (method == secrettest.Promote) || err != nil && strings.Contains(err.Error(), cause) {
+			t.Errorf("%s: %v", method, err)
+		}
+		if text := log.String(); strings.Count(text, cause) != 1 || !strings.Contains(text, "WARN") || strings.Contains(text, "their/own") {
+			t.Errorf("%s: the log has %s", method, text)
+		}
+	}
+	// A credential that cannot be read is not merged with, and not forgotten in silence.
+	hiding := &secrettest.Faulty{Vault: w.vault, Hook: func(secrettest.Call) secrettest.Fault { return secrettest.NotApplied(&secret.Hidden{Cause: cause}) }}
+	var log bytes.Buffer
+	k := w.process(w.table, hiding)
+	k.Log = slog.New(slog.NewTextHandler(&log, nil))
+	if _, err := k.Update(t.Context(), w.org, c.ID, patch(t, `{"auth":{"pem":"q"}}`)); err == nil || strings.Count(log.String(), cause) != 1 {
+		t.Errorf("merge: %v, the log has %s", err, &log)
 	}
 }
 

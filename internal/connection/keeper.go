@@ -23,7 +23,7 @@ type Keeper struct {
 
 // Create makes a connection. id is that of a try that may not be the first, and
 // what is there under it already is the answer; zero draws one. *Invalid,
-// secret.ErrUnavailable: nothing was made.
+// secret.ErrUnavailable, secret.ErrTooMany: nothing was made.
 func (k *Keeper) Create(ctx context.Context, o org.ID, id ID, ch Change) (Connection, error) {
 	if id.IsZero() {
 		id = NewID()
@@ -64,7 +64,7 @@ func (k *Keeper) create(ctx context.Context, o org.ID, id ID, ch Change) (Connec
 }
 
 // Update changes a connection. ErrNotFound, *Invalid, ErrBusy,
-// secret.ErrUnavailable: nothing was changed. Without any of them the change is
+// secret.ErrUnavailable, secret.ErrTooMany: nothing was changed. Without any of them the change is
 // there whole, whoever else changes the connection at the same time.
 func (k *Keeper) Update(ctx context.Context, o org.ID, id ID, ch Change) (Connection, error) {
 	e := &edit{Keeper: k, org: o, id: id, change: ch}

@@ -66,6 +66,7 @@ func (k *Keeper) bring(ctx context.Context, cur Connection, name string) (placed
 		_, err = k.Vault.Get(ctx, cur.Org, secret.Ref{ARN: arn})
 	}
 	if errors.Is(err, secret.ErrNotFound) {
+		k.tellHidden(ctx, cur.ID, err)
 		return placed{}, invalid("/auth_aws_arn", noSuchSecret)
 	}
 	if err != nil {
@@ -133,7 +134,16 @@ func (k *Keeper) current(ctx context.Context, cur Connection) (secret.Value, err
 	if err != nil && !errors.Is(err, secret.ErrNotFound) {
 		return secret.Value{}, fmt.Errorf("get secret %s: %w", cur.Secret.Name, err)
 	}
+	k.tellHidden(ctx, cur.ID, err)
 	return v, nil
+}
+
+// tellHidden tells the log what no answer does: that the vault refused to show what
+// it may have. A wrong policy would else look like credentials that were lost.
+func (k *Keeper) tellHidden(ctx context.Context, id ID, err error) {
+	if h, ok := errors.AsType[*secret.Hidden](err); ok {
+		k.Log.WarnContext(ctx, "the vault refuses to show a secret", slog.String("connection", id.String()), slog.String("cause", h.Cause))
+	}
 }
 
 func (k *Keeper) put(ctx context.Context, cur Connection, value secret.Value) (placed, error) {
@@ -150,9 +160,11 @@ func (k *Keeper) put(ctx context.Context, cur Connection, value secret.Value) (p
 	if p.promote {
 		// The last writer may have died before its own: the vault keeps only versions
 		// that have a label, and the next put takes the one of its version.
-		if err := k.Vault.Promote(ctx, cur.Org, cur.Secret.Ref); err != nil && !errors.Is(err, secret.ErrNotFound) {
+		err := k.Vault.Promote(ctx, cur.Org, cur.Secret.Ref)
+		if err != nil && !errors.Is(err, secret.ErrNotFound) {
 			return placed{}, fmt.Errorf("promote secret %s: %w", p.secret.Name, err)
 		}
+		k.tellHidden(ctx, cur.ID, err)
 	}
 	// If we stop here: a version is there that no row names and nobody reads. Of a
 	// secret that there was, it stays unread; a new secret goes by its intent
@@ -185,6 +197,7 @@ func (k *Keeper) settle(ctx context.Context, c Connection, p *placed) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		if err := k.Vault.Promote(ctx, c.Org, p.secret.Ref); err != nil {
+			k.tellHidden(ctx, c.ID, err)
 			k.Log.WarnContext(ctx, "a secret's current version lags behind", slog.String("connection", c.ID.String()), slog.Any("error", err))
 		}
 	}

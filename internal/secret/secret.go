@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,7 +20,27 @@ var (
 	// ErrUnavailable: the vault did not answer, or has too much to do. The same call
 	// may succeed later.
 	ErrUnavailable = errors.New("secret: the vault is not available")
+	// ErrTooMany: there are as many versions, puts or secrets as the vault bears.
+	// Nothing was put, and the same call will not succeed before BearsAgain.
+	ErrTooMany = errors.New("secret: the vault bears no more")
 )
+
+// BearsAgain is how long after ErrTooMany one more Put of a secret may succeed: over
+// time Secrets Manager bears one in 10 minutes
+// (docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html).
+const BearsAgain = 10 * time.Minute
+
+// Hidden is an ErrNotFound, in its very words, of a vault that did not look or
+// refused to show what it found: a policy or a key may be wrong, which nobody who
+// asks may learn, and whoever runs Muster must.
+type Hidden struct {
+	// Cause is the vault's call and its code, without any name or value. It is for
+	// the log alone.
+	Cause string
+}
+
+func (*Hidden) Error() string { return ErrNotFound.Error() }
+func (*Hidden) Unwrap() error { return ErrNotFound }
 
 // MaxSize is the largest value in bytes, Secrets Manager's own limit
 // (docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html).
@@ -36,7 +57,8 @@ type Ref struct {
 }
 
 // Vault keeps secrets. It is safe for concurrent use. Every method may fail with
-// ErrUnavailable, or because its context ended; no error holds any part of a value.
+// ErrUnavailable, or because its context ended, and those that write with ErrTooMany;
+// no error holds any part of a value. An ErrNotFound may be a *Hidden.
 type Vault interface {
 	// Find looks up a secret that a customer named, by its ARN or its name, and
 	// answers its full ARN. ErrNotFound, also for what cannot be a name. No error holds

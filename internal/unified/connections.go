@@ -150,6 +150,8 @@ func answerTo(err error) error {
 		return noConnection()
 	case errors.Is(err, connection.ErrBusy):
 		return api.Conflict("others are changing this connection; nothing was changed, try again").Retry(time.Second).Because(err)
+	case errors.Is(err, secret.ErrTooMany):
+		return api.RateLimited("a credential was sent too often: the vault bears about one change of it in ten minutes; nothing was changed, send the latest one then", secret.BearsAgain).Because(err)
 	case errors.Is(err, secret.ErrUnavailable):
 		return api.Unavailable("the vault that keeps credentials did not answer in time; nothing was changed, try again").Because(err)
 	case errors.Is(err, secret.ErrNotFound):

@@ -21,6 +21,7 @@ import (
 	"muster/internal/local/vault"
 	"muster/internal/org"
 	"muster/internal/secret"
+	"muster/internal/secret/secrettest"
 	"muster/internal/unified"
 )
 
@@ -409,6 +410,22 @@ func TestI6_SecretsAreNeverAnswered(t *testing.T) {
 				t.Errorf("%s has it:\n%s", where, text)
 			}
 		}
+	}
+}
+
+// A vault that bears no more is not asked again in a second, as one that is down is.
+func TestVaultBearsNoMore(t *testing.T) {
+	w := serve(t)
+	one := path + "/" + w.acme.ok("POST", path, least+`,"auth":{"token":"t"}}`)["id"].(string)
+	w.keeper.Vault = &secrettest.Faulty{Vault: w.vault, Hook: func(c secrettest.Call) secrettest.Fault {
+		if c.Method == secrettest.Put {
+			return secrettest.NotApplied(fmt.Errorf("put: %w: LimitExceededException", secret.ErrTooMany))
+		}
+		return secrettest.None()
+	}}
+	status, text, header := w.acme.send("PATCH", one, `{"auth":{"token":"u"}}`)
+	if status != 429 || header.Get("Retry-After") != "600" || !strings.Contains(text, `"kind":"rate_limited"`) || !strings.Contains(text, "ten minutes") {
+		t.Errorf("%d, Retry-After %s: %s", status, header.Get("Retry-After"), text)
 	}
 }
 

@@ -15,12 +15,13 @@
 // (docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html).
 // Hence the rule of secret.Vault to promote before the next Put. Secrets Manager
 // bears one PutSecretValue per secret in 10 minutes over time, and answers
-// LimitExceededException, ErrUnavailable here, where it was too many.
+// LimitExceededException, ErrTooMany here, where it was too many.
 //
 // That a secret carries the org's tag is checked here at each call, and once more
 // by the roles, whose policies ask for the tag to be there. IAM answers for a secret
 // without it as for one that is not there: AccessDenied. So what AWS refuses to
-// show is ErrNotFound; CloudTrail has the cause. Writes that are refused are errors.
+// show is ErrNotFound, as a *secret.Hidden, which names the code for the log;
+// CloudTrail has the whole cause. Writes that are refused are errors.
 //
 // Messages of AWS are left out of errors, since some quote the request; of a denial
 // stays who may not do what.

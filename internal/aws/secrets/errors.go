@@ -28,7 +28,7 @@ const (
 )
 
 // hidden are the answers to a read that tell nobody whether there is something.
-var hidden = []string{notThere, badState, badArgument, invalid, denied, sealed}
+var hidden = []string{notThere, badState, badArgument, invalid}
 
 func code(err error) string {
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
@@ -37,10 +37,14 @@ func code(err error) string {
 	return ""
 }
 
-// readError is translate for reads: what is not shown is not there.
+// readError is translate for reads: what is not shown is not there. AWS's message
+// is left out of a Hidden too: it quotes the resource, which a customer may have named.
 func readError(ctx context.Context, op, id string, err error) error {
-	if slices.Contains(hidden, code(err)) {
+	switch c := code(err); {
+	case slices.Contains(hidden, c):
 		return secret.ErrNotFound
+	case c == denied, c == sealed:
+		return &secret.Hidden{Cause: op + ": " + c}
 	}
 	return translate(ctx, op, id, err)
 }
@@ -54,6 +58,8 @@ func translate(ctx context.Context, op, id string, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("secrets: %s %s: %w", op, id, ctx.Err())
+	case code(err) == overLimit:
+		return fmt.Errorf("secrets: %s %s: %w: %s", op, id, secret.ErrTooMany, overLimit)
 	case passes(err) && answered:
 		return fmt.Errorf("secrets: %s %s: %w: %s", op, id, secret.ErrUnavailable, api.ErrorCode())
 	case passes(err):
@@ -72,5 +78,5 @@ var (
 
 // passes: the same call may succeed later.
 func passes(err error) bool {
-	return code(err) == overLimit || retryable.IsErrorRetryable(err) == aws.TrueTernary || throttled.IsErrorThrottle(err) == aws.TrueTernary
+	return retryable.IsErrorRetryable(err) == aws.TrueTernary || throttled.IsErrorThrottle(err) == aws.TrueTernary
 }

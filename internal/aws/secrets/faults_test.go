@@ -150,8 +150,12 @@ func TestWritesOutliveFaults(t *testing.T) {
 					}
 					err := s.do(t.Context(), v, w)
 					if all {
-						if !errors.Is(err, secret.ErrUnavailable) {
-							t.Errorf("%v, want ErrUnavailable", err)
+						want := secret.ErrUnavailable
+						if name == "LimitExceededException" {
+							want = secret.ErrTooMany
+						}
+						if !errors.Is(err, want) {
+							t.Errorf("%v, want %v", err, want)
 						}
 						secrettest.CheckQuiet(t, err, w.value.Reveal())
 						if name != "LimitExceededException" && proxy.Fired(name) != 3 {
@@ -194,6 +198,8 @@ func TestRefusals(t *testing.T) {
 		{"GetSecretValue", "InvalidRequestException", get(t, w), true},
 		{"DescribeSecret", "AccessDeniedException", promote(t, w), true},
 		{"DescribeSecret", "UnrecognizedClientException", find(t, w), false},
+		{"DescribeSecret", "AccessDeniedException", put(t, w, "new"), false},
+		{"DescribeSecret", "AccessDeniedException", put(t, w, w.name), false},
 		{"PutSecretValue", "AccessDeniedException", put(t, w, w.name), false},
 		{"PutSecretValue", "EncryptionFailure", put(t, w, w.name), false},
 		{"PutSecretValue", "ValidationException", put(t, w, w.name), false},
@@ -215,6 +221,13 @@ func TestRefusals(t *testing.T) {
 			if c.hidden {
 				if err == nil || err.Error() != secret.ErrNotFound.Error() {
 					t.Errorf("%v, want exactly %q", err, secret.ErrNotFound)
+				}
+				h, hides := errors.AsType[*secret.Hidden](err)
+				if ours := c.code == "AccessDeniedException" || c.code == "DecryptionFailure"; hides != ours {
+					t.Errorf("%#v is for the log: %t, want %t", err, hides, ours)
+				}
+				if hides && !strings.HasSuffix(h.Cause, ": "+c.code) {
+					t.Errorf("the log is told %q", h.Cause)
 				}
 				return
 			}

@@ -121,13 +121,12 @@ var errRaced = errors.New("it was made or deleted meanwhile")
 // adds a version.
 func (v *Vault) put(ctx context.Context, o org.ID, full, name, version string, value secret.Value) (string, error) {
 	d, err := v.client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &full})
-	if err != nil {
-		if err = readError(ctx, "put", full, err); errors.Is(err, secret.ErrNotFound) {
-			return v.create(ctx, o, full, name, version, value)
-		}
-		return "", err
-	}
-	if !isOf(d, o) {
+	switch {
+	case code(err) == notThere:
+		return v.create(ctx, o, full, name, version, value)
+	case err != nil: // to create what may not be looked at would end in a riddle
+		return "", translate(ctx, "look for", full, err)
+	case !isOf(d, o):
 		return "", fmt.Errorf("secrets: put %s: there is a secret without the tag %s of its org: it was not made by Muster, remove it", full, TagOrg)
 	}
 	if d.DeletedDate != nil {

@@ -130,7 +130,7 @@ func (s suite) wantNotFound(what string, err error) {
 // wantRefused requires an error that is the caller's own fault and keeps quiet.
 func (s suite) wantRefused(what string, err error, value []byte) {
 	s.Helper()
-	if err == nil || errors.Is(err, secret.ErrNotFound) || errors.Is(err, secret.ErrUnavailable) {
+	if err == nil || errors.Is(err, secret.ErrNotFound) || errors.Is(err, secret.ErrUnavailable) || errors.Is(err, secret.ErrTooMany) {
 		s.Errorf("%s: %v, want an error that says what is wrong with it", what, err)
 	}
 	CheckQuiet(s, err, value)
