@@ -67,9 +67,10 @@ func (ch Change) on(cur Connection) (next Connection, cred move, err error) {
 	next.Environment = cmp.Or(ch.Environment.over(cur.Environment, ch.Replace), DefaultEnvironment)
 	next.Permissions = ch.Permissions.over(cur.Permissions, ch.Replace)
 	next.Categories = ch.Categories.over(cur.Categories, ch.Replace)
-	if s, ok := catalog.BySlug(next.IntegrationType); ok && next.IntegrationName == "" {
-		next.IntegrationName = s.Name
+	if !ch.IntegrationName.Sent && next.IntegrationName == defaultName(cur.IntegrationType) {
+		next.IntegrationName = "" // not that of another type
 	}
+	next.IntegrationName = cmp.Or(next.IntegrationName, defaultName(next.IntegrationType))
 	faults := check(next)
 	if ch.Auth.Sent { // on a replacement, null is absent
 		var old Auth
@@ -90,6 +91,12 @@ func (ch Change) on(cur Connection) (next Connection, cred move, err error) {
 		return Connection{}, move{}, &Invalid{faults}
 	}
 	return next, cred, nil
+}
+
+// defaultName is the catalogue's name of a type; "" if it has none.
+func defaultName(integrationType string) string {
+	s, _ := catalog.BySlug(integrationType)
+	return s.Name
 }
 
 // check finds what is wrong with the plain fields of a connection.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"muster/internal/catalog"
 	"muster/internal/connection"
 	"muster/internal/local/bolt"
 	"muster/internal/local/vault"
@@ -336,6 +337,31 @@ func TestStrangeNames(t *testing.T) {
 }
 
 func text(s string) connection.Field[string] { return connection.Field[string]{Sent: true, Value: s} }
+
+func TestDefaultNameGoesWithItsType(t *testing.T) {
+	name := func(integrationType string) string {
+		s, _ := catalog.BySlug(integrationType)
+		return s.Name
+	}
+	if name("twine") == "" || name("custom_file") == "" || name("twine") == name("custom_file") {
+		t.Fatal("the catalogue has other systems now")
+	}
+	for _, tc := range []struct{ made, patch, want string }{
+		{`"integration_type":"twine"`, `{"integration_type":"custom_file"}`, name("custom_file")},
+		{`"integration_type":"twine"`, `{"integration_type":"nobody-knows"}`, ""},
+		{`"integration_type":"nobody-knows"`, `{"integration_type":"twine"}`, name("twine")},
+		{`"integration_type":"twine"`, `{"environment":"Sandbox"}`, name("twine")},
+		{`"integration_type":"twine","integration_name":"Ours"`, `{"integration_type":"custom_file"}`, "Ours"},
+		{`"integration_type":"twine"`, `{"integration_type":"custom_file","integration_name":"` + name("twine") + `"}`, name("twine")},
+		{`"integration_type":"twine","integration_name":"Ours"`, `{"integration_name":null}`, name("twine")},
+	} {
+		w := newWorld(t)
+		c := w.create(`{` + tc.made + `,"permissions":[],"categories":[]}`)
+		if got := w.update(c.ID, patch(t, tc.patch)); got.IntegrationName != tc.want {
+			t.Errorf("%s, then %s: %q, want %q", tc.made, tc.patch, got.IntegrationName, tc.want)
+		}
+	}
+}
 
 func TestAnotherOrgsConnection(t *testing.T) {
 	w := newWorld(t)
