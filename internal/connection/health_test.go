@@ -409,6 +409,35 @@ func TestPausesAtOnce(t *testing.T) {
 	}
 }
 
+// Once a change is made, its answer needs nothing more: an error would say that it
+// was not made.
+func TestChangeIsNotDeniedForItsHealth(t *testing.T) {
+	w := newWorld(t)
+	made := w.create(ours)
+	for name, try := range map[string]func(*connection.Keeper) error{
+		"create": func(k *connection.Keeper) error {
+			_, err := k.Create(t.Context(), w.org, connection.ID{}, change(t, least+`}`))
+			return err
+		},
+		"update": func(k *connection.Keeper) error {
+			_, err := k.Update(t.Context(), w.org, made.ID, patch(t, `{"integration_name":"N"}`))
+			return err
+		},
+	} {
+		wrote := false
+		k := w.process(&tabletest.Faulty{Table: w.table, Hook: func(c tabletest.Call) tabletest.Fault {
+			if wrote {
+				return tabletest.NotApplied(table.ErrUnavailable)
+			}
+			wrote = c.Ordinal > 0
+			return tabletest.None()
+		}}, w.vault)
+		if err := try(k); err != nil || !wrote {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A process stops before or after each write of a failure, a pause, a resumption
 // and a success, or has no answer to it; the next one says the same again, and
 // nothing is out of order.

@@ -30,9 +30,12 @@ func (k *Keeper) Create(ctx context.Context, o org.ID, id ID, ch Change) (Connec
 	} else if found, err := k.Get(ctx, o, id); !errors.Is(err, ErrNotFound) {
 		return found, err
 	}
-	made, err := k.create(ctx, o, id, ch)
+	// Read before the change, as in Update: once that is made, nothing may fail.
+	health, err := k.health(ctx, o, id)
+	var made Connection
 	if err == nil {
-		made.Health, err = k.health(ctx, o, id)
+		made, err = k.create(ctx, o, id, ch)
+		made.Health = health
 	}
 	if err != nil {
 		return Connection{}, fmt.Errorf("create connection %s of org %s: %w", id, o, err)
@@ -68,16 +71,18 @@ func (k *Keeper) create(ctx context.Context, o org.ID, id ID, ch Change) (Connec
 // there whole, whoever else changes the connection at the same time.
 func (k *Keeper) Update(ctx context.Context, o org.ID, id ID, ch Change) (Connection, error) {
 	e := &edit{Keeper: k, org: o, id: id, change: ch}
-	c, err := e.run(ctx)
+	health, err := k.health(ctx, o, id)
+	var c Connection
+	if err == nil {
+		c, err = e.run(ctx)
+	}
 	if errors.Is(err, errLock) {
 		c, err = e.locked(ctx)
-	}
-	if err == nil {
-		c.Health, err = k.health(ctx, o, id)
 	}
 	if err != nil {
 		return Connection{}, fmt.Errorf("update connection %s of org %s: %w", id, o, err)
 	}
+	c.Health = health
 	return c, nil
 }
 
