@@ -308,6 +308,22 @@ func TestPutBesideAnother(t *testing.T) {
 	}
 }
 
+// Who waits for another round is not kept beyond its context.
+func TestRoundsEndWithTheirContext(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	v, proxy := through(t, func(r emulator.Request) emulator.Fault {
+		if r.Operation != "CreateSecret" {
+			return emulator.None()
+		}
+		time.AfterFunc(50*time.Millisecond, cancel) // it has the answer by then, or fails in the call itself
+		return refused("ResourceExistsException", "it is there")
+	})
+	if _, err := v.Put(ctx, w.org, "new", w.next, w.value); !errors.Is(err, context.Canceled) || proxy.Fired("ResourceExistsException") == 0 {
+		t.Errorf("%v", err)
+	}
+}
+
 // A late put of another has taken the only label of the version that a row names.
 // AWS lists it no more and has it still: it can be promoted.
 func TestPromoteWithoutALabel(t *testing.T) {

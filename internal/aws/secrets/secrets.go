@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -33,9 +34,12 @@ const (
 // name what was deleted since.
 const recoveryDays = 30
 
-// rounds bounds how often a write begins again because the secret was made or
-// deleted under its hands.
-const rounds = 5
+const (
+	// rounds bounds how often a write begins again because the secret was made or
+	// deleted under its hands.
+	rounds     = 5
+	firstPause = 100 * time.Millisecond // doubled for each
+)
 
 // Vault is a secret.Vault over Secrets Manager.
 type Vault struct {
@@ -102,7 +106,10 @@ func (v *Vault) Put(ctx context.Context, o org.ID, name, version string, value s
 	}
 	full := o.Path(v.prefix, name)
 	var err error
-	for range rounds {
+	for round := range rounds {
+		if err := pause(ctx, round); err != nil {
+			return secret.Ref{}, translate(ctx, "put", full, err)
+		}
 		var arn string
 		if arn, err = v.put(ctx, o, full, name, version, value); err == nil {
 			return secret.Ref{ARN: arn, Version: version}, nil
@@ -112,6 +119,23 @@ func (v *Vault) Put(ctx context.Context, o org.ID, name, version string, value s
 		}
 	}
 	return secret.Ref{}, err
+}
+
+// pause is before each round but the first: of up to 0.2, 0.4, 0.8 and 1.6 seconds
+// (full jitter), since a secret that was just made, brought back or deleted may not
+// be everywhere yet. With an ended context it fails, but before the first round.
+func pause(ctx context.Context, round int) error {
+	if round == 0 {
+		return nil
+	}
+	t := time.NewTimer(rand.N(firstPause << round))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // errRaced: another made or deleted the secret between two of our calls.
@@ -171,7 +195,10 @@ func (v *Vault) Promote(ctx context.Context, o org.ID, ref secret.Ref) error {
 		return secret.ErrNotFound
 	}
 	var err error
-	for range rounds {
+	for round := range rounds {
+		if err := pause(ctx, round); err != nil {
+			return translate(ctx, "promote", ref.ARN, err)
+		}
 		d, derr := v.at(ctx, o, ref.ARN)
 		if derr != nil {
 			return derr
