@@ -20,6 +20,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"muster/internal/emulator"
+	"muster/internal/samtemplate"
 )
 
 // TestSAM runs what is deployed: the template's functions, each in its container,
@@ -46,19 +47,21 @@ func TestSAM(t *testing.T) {
 			})
 		}
 	})
-	t.Run("events", func(t *testing.T) {
-		org, key := s.newOrg(t, "Acme", "acme.example")
-		known := fixtures(t, caller{base, key}, org)
-		known["MUSTER_KEY"] = key
-		for _, f := range templateFunctions(t) {
-			name := filepath.Base(f.folder)
-			t.Run(name, func(t *testing.T) {
-				t.Parallel() // most of it is the CLI's start
-				event := fill(t, name, known)
-				checkAnswer(t, name, event, d.invoke(t, f.id, event))
-			})
-		}
-	})
+	org, key := s.newOrg(t, "Acme", "acme.example")
+	known := fixtures(t, caller{base, key}, org)
+	known["MUSTER_KEY"] = key
+	answering, removing := byEvent(t)
+	for i, functions := range [][]samtemplate.Function{answering, removing} {
+		t.Run([]string{"events", "removals"}[i], func(t *testing.T) {
+			for _, f := range functions {
+				t.Run(f.Folder, func(t *testing.T) {
+					t.Parallel() // most of it is the CLI's start
+					event := fill(t, f.Folder, known)
+					checkAnswer(t, f.Folder, event, d.invoke(t, f.ID, event))
+				})
+			}
+		})
+	}
 }
 
 // sam is a deployment of template.yaml on this machine.
@@ -201,45 +204,15 @@ func layOut(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range templateFunctions(t) {
-		folder := filepath.Join(dir, f.folder)
+	for _, f := range readTemplate(t).functions {
+		folder := filepath.Join(dir, f.CodeURI)
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Link(filepath.Join(built, filepath.Base(f.folder)), filepath.Join(folder, "bootstrap")); err != nil {
+		if err := os.Link(filepath.Join(built, f.Folder), filepath.Join(folder, "bootstrap")); err != nil {
 			t.Fatal(err)
 		}
 	}
-}
-
-// templateFunction is a function of the template: its name there, and the folder
-// of its code.
-type templateFunction struct{ id, folder string }
-
-func templateFunctions(t *testing.T) (functions []templateFunction) {
-	t.Helper()
-	raw, err := os.ReadFile("../../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc struct {
-		Resources map[string]struct {
-			Type       string `yaml:"Type"`
-			Properties struct {
-				CodeURI string `yaml:"CodeUri"`
-			} `yaml:"Properties"`
-		} `yaml:"Resources"`
-	}
-	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		t.Fatal(err)
-	}
-	for id, r := range doc.Resources {
-		if r.Type == "AWS::Serverless::Function" {
-			functions = append(functions, templateFunction{id, r.Properties.CodeURI})
-		}
-	}
-	slices.SortFunc(functions, func(a, b templateFunction) int { return strings.Compare(a.folder, b.folder) })
-	return functions
 }
 
 // checkAnswer holds a function's answer to its example event: a worker says nothing
