@@ -103,6 +103,9 @@ func faultOf(err error) Fault {
 		return Fault{Pointer: f.Pointer + at, Detail: detail}
 	}
 	f.Detail, _, _ = strings.Cut(f.Detail, ": ")
+	if f.Detail == "invalid boolean" {
+		f.Detail = "expected true or false"
+	}
 	before, after, _ := strings.Cut(validation.MsgExpectedRequiredProperty, "%s")
 	if name, ok := strings.CutPrefix(f.Detail, before); ok && strings.HasSuffix(name, after) {
 		f.Pointer += "/" + strings.TrimSuffix(name, after)

@@ -24,6 +24,7 @@ const (
 	expectName   = "expected the licence's name, as text"
 	expectNamed  = "expected a licence with a name around it"
 	expectNumber = "expected a whole number from 0 to 9223372036854775807"
+	expectCents  = "expected whole cents, from 0 to 9223372036854775807, such as 15000 for 150.00"
 	expectUsers  = "expected an array of the licence's users"
 )
 
@@ -126,16 +127,20 @@ func (l *license) nameless() {
 // whole is a member's whole number; ok is false where it has none, for which a
 // problem is listed if something else stands there.
 func (l *license) whole(member int, reason roster.Reason) (n int64, ok bool) {
+	expect := expectNumber
+	if member == licensePrice {
+		expect = expectCents
+	}
 	b, isText := l.text(member)
 	switch {
 	case !isText || string(b) == "true" || string(b) == "false":
-		l.drop(roster.WrongType, member, expectNumber)
+		l.drop(roster.WrongType, member, expect)
 		return 0, false
 	case len(b) == 0:
 		return 0, false
 	}
 	if n, ok = wholeNumber(b); !ok {
-		l.drop(reason, member, expectNumber)
+		l.drop(reason, member, expect)
 	}
 	return n, ok
 }

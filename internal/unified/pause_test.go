@@ -120,7 +120,7 @@ func TestListIntegrations(t *testing.T) {
 		"?offset=-1":             "query.offset expected number >= 0",
 		"?categories=hrs":        "query.categories is not a value of this list; the nearest to what was sent is hris",
 		"?updated_gte=yesterday": "query.updated_gte must be a date-time with an offset, as 2026-05-04T10:20:30Z",
-		"?active=perhaps":        "query.active invalid boolean",
+		"?active=perhaps":        "query.active expected true or false",
 	} {
 		if got := w.acme.refused("GET", "/unified/integration"+query, ""); got != want {
 			t.Errorf("%s: %s, want %s", query, got, want)
