@@ -123,9 +123,6 @@ func hasUser(url string) bool {
 	return strings.Contains(host, "@")
 }
 
-// document is an auth object, or its secret half, member by member.
-type document map[string]json.RawMessage
-
 // secrets are the members that are secret and have a value, and the names of
 // those that are null. One that is empty is as if it was not sent.
 func (d document) secrets() (values document, cleared []string) {

@@ -28,8 +28,11 @@ func (f Field[T]) over(old T, replace bool) T {
 }
 
 // Change is what is to become of a connection. Its text fields take "" for null,
-// but for AWSARN and the secret members of Auth, where what is empty is absent.
+// but for AWSARN and the secret members of Auth, where what is empty is absent. It
+// prints, logs and encodes as "[redacted]".
 type Change struct {
+	redacts
+
 	// Replace replaces every field but the credential: what is absent is cleared.
 	// Without it, what is absent is kept.
 	Replace bool
@@ -143,6 +146,7 @@ func checkSize(c Connection) []Fault {
 
 // move is what is to be done about a connection's credential.
 type move struct {
+	redacts
 	to      destination
 	arn     string   // brought: as it was named
 	values  document // kept: the secret members that were sent

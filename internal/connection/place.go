@@ -110,8 +110,8 @@ func (k *Keeper) keep(ctx context.Context, cur Connection, m move) (placed, erro
 	if len(all) == 0 {
 		return k.letGo(cur), nil
 	}
-	text, err := json.Marshal(all)
-	if err != nil {
+	text, err := all.reveal()
+	if err != nil { // without it: it quotes its input
 		return placed{}, fmt.Errorf("the credential of connection %s cannot be encoded", cur.ID)
 	}
 	value := secret.New(text)

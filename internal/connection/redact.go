@@ -1,0 +1,41 @@
+package connection
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// redacts is embedded in what holds secrets outside a secret.Value: it prints, logs
+// and encodes as "[redacted]", in every verb.
+type redacts struct{}
+
+const redacted = "[redacted]"
+
+func (redacts) String() string               { return redacted }
+func (redacts) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }
+func (redacts) LogValue() slog.Value         { return slog.StringValue(redacted) }
+func (redacts) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// document is an auth object, or its secret half, member by member. It redacts
+// itself, as what holds it does: of an unexported field fmt asks no method.
+type document map[string]json.RawMessage
+
+func (document) String() string               { return redacted }
+func (document) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }
+func (document) LogValue() slog.Value         { return slog.StringValue(redacted) }
+func (document) MarshalJSON() ([]byte, error) { return redacts{}.MarshalJSON() }
+
+// reveal is the document itself, in its members' own words: < in one byte, where
+// encoding/json makes six of it by itself.
+func (d document) reveal() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(map[string]json.RawMessage(d)); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
