@@ -26,7 +26,7 @@ const intentTime = time.Hour
 type placed struct {
 	secret  Secret        // what the row is to name
 	with    []table.Write // what goes into that transaction
-	promote bool          // a version of a secret that there was: to be made current
+	promote bool          // a version of a secret that there was: to be current
 	leaving *leaving
 }
 
@@ -88,7 +88,7 @@ func (k *Keeper) letGo(cur Connection) placed {
 }
 
 // keep puts a credential into the secret that Muster keeps for cur, as a version
-// that nothing names yet. An equal one is not put: the vault bears few puts.
+// that nothing names yet. An equal one is promoted and not put: the vault bears few puts.
 func (k *Keeper) keep(ctx context.Context, cur Connection, m move) (placed, error) {
 	old, err := k.current(ctx, cur)
 	if err != nil {
@@ -118,8 +118,8 @@ func (k *Keeper) keep(ctx context.Context, cur Connection, m move) (placed, erro
 	switch {
 	case len(text) > secret.MaxSize:
 		return placed{}, invalid("/auth", fmt.Sprintf("holds more than %d bytes of secret members", secret.MaxSize))
-	case !old.IsZero() && value.Equal(old):
-		return placed{secret: cur.Secret}, nil
+	case !old.IsZero() && value.Equal(old): // its writer may have died before it was promoted
+		return placed{secret: cur.Secret, promote: true}, nil
 	}
 	return k.put(ctx, cur, value)
 }
