@@ -3,6 +3,7 @@ package unified
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"muster/internal/api"
@@ -145,7 +146,11 @@ func answerTo(err error) error {
 		for i, f := range bad.Faults {
 			faults[i] = api.Fault(f)
 		}
-		return api.Invalid(faults[0].Pointer+" "+faults[0].Detail, faults...)
+		message := faults[0].Pointer + " " + faults[0].Detail
+		if more := len(faults) - 1; more > 0 {
+			message += fmt.Sprintf("; and %d more, see errors", more)
+		}
+		return api.Invalid(message, faults...)
 	case errors.Is(err, connection.ErrNotFound):
 		return noConnection()
 	case errors.Is(err, connection.ErrBusy):

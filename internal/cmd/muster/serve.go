@@ -44,7 +44,7 @@ func (c *serve) Run(ctx context.Context, e *env) (err error) {
 	}
 	ln, err := net.Listen("tcp", c.Addr)
 	if err != nil {
-		return fmt.Errorf("cannot listen: %w", err)
+		return fmt.Errorf("cannot listen (--addr names another address): %w", err)
 	}
 	defer ln.Close()
 	base := baseURL(c.BaseURL, ln.Addr())
