@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -97,5 +98,22 @@ func TestDryRunUnderAKeyIsNoSync(t *testing.T) {
 	}
 	if synced != 1 {
 		t.Errorf("%d syncs were made of one that was asked for", synced)
+	}
+}
+
+// A parameter that is nearly the one would sync for someone who wanted to look.
+func TestMisspelledDryRun(t *testing.T) {
+	for _, query := range []string{"?dryRun=true", "?DRY_RUN=true", "?dry-run=1", "?allowRemovals=true", "?dry_run=true&dryrun=true"} {
+		t.Run(query, func(t *testing.T) {
+			w := newWorld(t)
+			rec := w.call("PUT", syncPath+query, syncBody(1, 2))
+			if rec.Code != 400 || !strings.Contains(rec.Body.String(), "must be written so") {
+				t.Errorf("answered %d: %s", rec.Code, rec.Body)
+			}
+		})
+	}
+	w := newWorld(t)
+	if rec := w.call("PUT", syncPath+"?utm=1", syncBody(7777, 2)); rec.Code != 404 {
+		t.Errorf("an unknown word was answered %d: %s", rec.Code, rec.Body)
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"muster/internal/api"
 	"muster/internal/integration"
@@ -42,6 +45,23 @@ type syncInput struct {
 		IDAppAccount idText `json:"idAppAccount" doc:"The app account's number, as an integer or its digits, or the system integration's UUID" example:"2"`
 	}
 }
+
+// Resolve refuses the two parameters where they are spelled in another way, as
+// ?dryRun=true. To leave them out, as other words that are not known, would sync
+// for someone who only wanted to look.
+func (*syncInput) Resolve(ctx huma.Context) (faults []error) {
+	u := ctx.URL()
+	for sent := range u.Query() {
+		for _, known := range []string{"dry_run", "allow_removals"} {
+			if sent != known && strings.EqualFold(plainName(sent), plainName(known)) {
+				faults = append(faults, &api.Fault{Pointer: "query." + known, Detail: "must be written so, with the underscore and in lower case; nothing was done"})
+			}
+		}
+	}
+	return faults
+}
+
+func plainName(s string) string { return strings.NewReplacer("_", "", "-", "").Replace(s) }
 
 type syncOutput struct {
 	Body struct {
