@@ -79,6 +79,9 @@ func (l large) copy(t *testing.T) large {
 	if err := os.CopyFS(data, os.DirFS(l.data)); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(filepath.Join(data, "vault.key"), 0o600); err != nil { // a copy is for all to read, and refused
+		t.Fatal(err)
+	}
 	l.data, l.flags = data, []string{"--data", data}
 	return l
 }
