@@ -1,5 +1,3 @@
-// Package emftest checks that CloudWatch would make metrics of a line, for tests
-// of what is logged. See package emf.
 package emftest
 
 import (
