@@ -88,9 +88,6 @@ func requestOf(ctx context.Context) *request {
 // Caller is who sent the request; the zero Caller where the operation is public.
 func Caller(ctx context.Context) org.Caller { return requestOf(ctx).caller }
 
-// RequestID is the id in the answer's header X-Request-Id and in the log.
-func RequestID(ctx context.Context) string { return requestOf(ctx).id }
-
 // WithRequestID makes the requests under ctx carry the id that a gateway gave.
 // What a client sends as an id is never taken.
 func WithRequestID(ctx context.Context, id string) context.Context {
