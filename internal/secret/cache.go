@@ -89,8 +89,12 @@ func (c *Cache) held(at slot) (held, bool) {
 }
 
 // read asks the vault once for all who wait. Who gives up waiting does not end the
-// read of the others.
+// read of the others; who gave up before never begins one, whose answer could come
+// before the select looks.
 func (c *Cache) read(ctx context.Context, why string, at slot) (Value, error) {
+	if err := ctx.Err(); err != nil {
+		return Value{}, fmt.Errorf("secret: get %s: %w", at.ref.ARN, err)
+	}
 	flight := fmt.Sprintf("%s %s %s %s", why, at.org, at.ref.ARN, at.ref.Version)
 	done := c.reads.DoChan(flight, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
