@@ -95,7 +95,7 @@ func newSAM(t *testing.T, s site) *sam {
 	for _, service := range []string{"SECRETS_MANAGER", "SCHEDULER", "SQS"} {
 		given["AWS_ENDPOINT_URL_"+service] = d.engine.Reach(t, moto)
 	}
-	invokes := freeAddr(t)
+	invokes := emulator.FreeAddr(t)
 	given["AWS_ENDPOINT_URL_LAMBDA"] = d.engine.Reach(t, "http://"+invokes)
 
 	// The CLI itself asks STS for the account.
@@ -121,7 +121,7 @@ func newSAM(t *testing.T, s site) *sam {
 
 // serve puts the template's API on an address.
 func (d *sam) serve(t *testing.T) string {
-	addr := freeAddr(t)
+	addr := emulator.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
 	d.gateway = d.start(t, "start-api", port)
 	return "http://" + addr
@@ -136,14 +136,14 @@ func (d *sam) start(t *testing.T, command, port string) *process {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-p.ended:
-		case <-time.After(30 * time.Second):
+		case <-time.After(time.Minute):
 			t.Errorf("sam local %s does not end", command)
 		}
 		if err := d.engine.Remove(containers(p.out.String())...); err != nil {
 			t.Error(err)
 		}
 	})
-	p.line(t, " * Running on ", time.Minute)
+	p.line(t, " * Running on ", 3*time.Minute)
 	return p
 }
 
@@ -264,14 +264,4 @@ func write(t *testing.T, file string, data []byte) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

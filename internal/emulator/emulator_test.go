@@ -95,6 +95,32 @@ func TestStartSaysWhatWentWrong(t *testing.T) {
 	}
 }
 
+// An address is nobody else's until its emulator listens: neither the system gives
+// its port to another meanwhile, nor do we.
+func TestFreeAddrIsNobodyElses(t *testing.T) {
+	given := map[string]bool{}
+	for range 200 {
+		addr, err := freeAddr()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if given[addr] {
+			t.Errorf("%s was given away twice", addr)
+		}
+		given[addr] = true
+	}
+	for range 5000 { // other tests' servers, and clients' connections
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if given[l.Addr().String()] {
+			t.Errorf("%s is another's", l.Addr())
+		}
+		l.Close()
+	}
+}
+
 // Many binaries at once: one fetches. One that failed leaves nothing behind.
 func TestInstall(t *testing.T) {
 	dir, fetched := t.TempDir(), atomic.Int32{}

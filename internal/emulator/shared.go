@@ -3,11 +3,14 @@ package emulator
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -166,11 +169,50 @@ func awaitListener(addr string, ended <-chan error) error {
 	}
 }
 
-// freeAddr is a loopback address on which nobody listens now.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
+// Emulators get ports below those that the system gives to whoever asks for any
+// (from 32768 on Linux, from 49152 elsewhere). Of these another test's server, or a
+// connection of a client, takes the emulator's own in the seconds until it listens,
+// and is then taken for it.
+const firstPort, portPairs = 20000, 5000
+
+// guards are the odd ports of pairs whose even ones we gave away. They are held as
+// long as this binary lives, so that no other gives away the same.
+var guards struct {
+	sync.Mutex
+	held []net.Listener
 }
+
+// FreeAddr is a loopback address on which nobody listens, and which no test binary
+// gets a second time while this one lives.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	addr, err := freeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addr
+}
+
+func freeAddr() (string, error) {
+	guards.Lock()
+	defer guards.Unlock()
+	var errs error
+	for range 100 {
+		port := firstPort + 2*rand.IntN(portPairs)
+		guard, err := net.Listen("tcp", loopback(port+1))
+		if err != nil { // of another binary's pair
+			errs = err
+			continue
+		}
+		l, err := net.Listen("tcp", loopback(port))
+		if err != nil { // somebody's who knows nothing of pairs
+			errs = errors.Join(err, guard.Close())
+			continue
+		}
+		guards.held = append(guards.held, guard)
+		return loopback(port), l.Close()
+	}
+	return "", fmt.Errorf("no port from %d on is free: %w", firstPort, errs)
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
