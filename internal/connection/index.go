@@ -80,12 +80,12 @@ func same(a, b any) bool {
 // stamp is a time as a sort key, in whole seconds.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
-var plainEnv = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+var plainEnv = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 
 // envName is an environment in a partition's key: as it is, or its hash where it
 // is long or has signs that mean something there.
 func envName(env string) string {
-	if plainEnv.MatchString(env) {
+	if len(env) <= 64 && plainEnv.MatchString(env) {
 		return env
 	}
 	return "~" + hash(env)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -105,13 +106,16 @@ func (s *Store) Create(ctx context.Context, name, domain string) (Org, error) {
 	return row.org(), nil
 }
 
-var domainForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// domainForm is compiled when an org is made, which no function does.
+var domainForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+})
 
 func checkNames(name, domain string) error {
 	switch {
 	case name == "" || utf8.RuneCountInString(name) > 200 || !utf8.ValidString(name):
 		return fmt.Errorf("%w: a company's name has 1 to 200 characters", ErrInvalid)
-	case domain != "" && (len(domain) > 253 || !domainForm.MatchString(domain)):
+	case domain != "" && (len(domain) > 253 || !domainForm().MatchString(domain)):
 		return fmt.Errorf("%w: %q is no domain; give one such as example.com, or none", ErrInvalid, domain)
 	}
 	return nil

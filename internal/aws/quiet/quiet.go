@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -48,13 +49,16 @@ func (q *quiet) Error() string { return q.text }
 func (q *quiet) Unwrap() error { return q.error }
 
 // denial is how IAM says who may not do what: names alone, which are in the request
-// too, but no value of it.
-var denial = regexp.MustCompile(`^User: arn:[A-Za-z0-9:/_+=,.@-]{1,200} is not authorized to perform: [a-z0-9-]{1,40}:[A-Za-z]{1,60}( on resource: [A-Za-z0-9:/_+=,.@*-]{1,500})?`)
+// too, but no value of it. Its bounds make it large: compiled at the start, it was a
+// tenth of every function's.
+var denial = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^User: arn:[A-Za-z0-9:/_+=,.@-]{1,200} is not authorized to perform: [a-z0-9-]{1,40}:[A-Za-z]{1,60}( on resource: [A-Za-z0-9:/_+=,.@*-]{1,500})?`)
+})
 
 // Denial is who may not do what, after a colon; "" where an error does not say so
 // in IAM's form.
 func Denial(err smithy.APIError) string {
-	if d := denial.FindString(err.ErrorMessage()); d != "" {
+	if d := denial().FindString(err.ErrorMessage()); d != "" {
 		return ": " + d
 	}
 	return ""
