@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,7 @@ func init() {
 	huma.DefaultArrayNullable = false
 	// Names that differ in case are two, as unmarshal reads them.
 	huma.ValidateStrictCasing = true
+	validation.MsgExpectedOneOf = "expected one of %s" // in quotes, the list would look like one word
 	// A form lies in memory: its size is bounded by Op.MaxBody, and a Lambda that
 	// spills to disk would have to clean up.
 	humago.MultipartMaxMemory = 64 << 20
@@ -103,15 +105,28 @@ func faultOf(err error) Fault {
 		return Fault{Pointer: f.Pointer + at, Detail: detail}
 	}
 	f.Detail, _, _ = strings.Cut(f.Detail, ": ")
-	if f.Detail == "invalid boolean" {
-		f.Detail = "expected true or false"
-	}
+	f.Detail = cmp.Or(ourWords[f.Detail], f.Detail)
 	before, after, _ := strings.Cut(validation.MsgExpectedRequiredProperty, "%s")
 	if name, ok := strings.CutPrefix(f.Detail, before); ok && strings.HasSuffix(name, after) {
 		f.Pointer += "/" + strings.TrimSuffix(name, after)
 		f.Detail = "is required"
 	}
+	if f == (Fault{Detail: "expected object"}) {
+		f.Detail = "the body must be an object" // where nothing points to a place, the words do
+	}
 	return f
+}
+
+// ourWords are ours for those of huma that name a parser or a specification, and
+// not what to send.
+var ourWords = map[string]string{
+	"invalid boolean":                     "expected true or false",
+	"invalid integer":                     "expected a whole number",
+	"required query parameter is missing": "is required",
+	"required form parameter is missing":  "is required",
+	"File required":                       "is required: the form's part with the file",
+	"cannot read multipart form":          "the body is no whole form: send it as multipart/form-data (with curl: -F)",
+	"expected string to be RFC 4122 uuid": "expected a UUID, such as 018f5c3e-8a00-7b1d-9d5e-6d7573746572",
 }
 
 // pointer turns huma's body.users[3].email into /users/3/email. A parameter keeps

@@ -99,7 +99,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 	f := want(t, w, 400, api.KindInvalid)
 	slices.SortFunc(f.Errors, func(a, b api.Fault) int { return strings.Compare(a.Pointer, b.Pointer) })
 	diff := cmp.Diff([]api.Fault{
-		{Pointer: "/color", Detail: `expected value to be one of "red, green"`},
+		{Pointer: "/color", Detail: "expected one of red, green"},
 		{Pointer: "/name", Detail: "is required"},
 		{Pointer: "/parts/1/size", Detail: "expected number >= 1"},
 		{Pointer: "/parts/2/size", Detail: "is required"},
@@ -114,7 +114,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 
 // The message names what it can: the body as a whole has no pointer to begin with.
 func TestFaultOfTheWholeBody(t *testing.T) {
-	for body, message := range map[string]string{"null": "expected object", "[]": "expected object", `{"name":"a"}`: "/name: expected length >= 2"} {
+	for body, message := range map[string]string{"null": "the body must be an object", "[]": "the body must be an object", `{"name":"a"}`: "/name: expected length >= 2"} {
 		if f := want(t, serve(putThing()).call("PUT", "/things/1", body), 400, api.KindInvalid); f.Message != message {
 			t.Errorf("%s: %q, want %q", body, f.Message, message)
 		}

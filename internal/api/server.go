@@ -101,6 +101,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rq.id = uuid.Must(uuid.NewV7()).String()
 	}
 	r = r.WithContext(context.WithValue(r.Context(), requestKey, rq))
+	own := *r.URL // whoever calls keeps theirs as it came
+	r.URL = &own
 	a := &answer{header: http.Header{}}
 	s.serve(a, r, rq)
 	a.header.Set("X-Request-Id", rq.id)
@@ -168,7 +170,7 @@ func normalize(h http.Header) {
 }
 
 // admit stands before an operation: the key, its role, its calls in this minute,
-// the body's limit, and whether the request was done before.
+// the query, the body's limit, and whether the request was done before.
 func (s *server) admit(op Op) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
@@ -177,6 +179,9 @@ func (s *server) admit(op Op) func(huma.Context, func(huma.Context)) {
 		err := s.authorize(r, rq)
 		if err == nil {
 			err = s.count(r.Context(), rq)
+		}
+		if err == nil {
+			r.URL.RawQuery, err = plainQuery(r.URL.RawQuery)
 		}
 		if err != nil {
 			rq.fail(w, err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/go-cmp/cmp"
 
 	"muster/internal/api"
 	"muster/internal/org"
@@ -99,14 +100,17 @@ func TestUploadOfAForm(t *testing.T) {
 }
 
 func TestUploadFaults(t *testing.T) {
-	const b = "multipart/form-data; boundary=b"
-	for name, tc := range map[string]struct{ body, ct, pointer string }{
-		"no file":     {"--b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nplugin\r\n--b--\r\n", b, "form.file"},
-		"no type":     {"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n", b, "form.type"},
-		"wrong type":  {"--b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nhunter2\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n", b, "form.type"},
-		"broken off":  {"--b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nplu", b, ""},
-		"no boundary": {"x", "multipart/form-data", ""},
-		"no form":     {"{}", "application/json", ""},
+	const (
+		b      = "multipart/form-data; boundary=b"
+		noForm = "the body is no whole form: send it as multipart/form-data (with curl: -F)"
+	)
+	for name, tc := range map[string]struct{ body, ct, pointer, detail string }{
+		"no file":     {"--b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nplugin\r\n--b--\r\n", b, "form.file", "is required: the form's part with the file"},
+		"no type":     {"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n", b, "form.type", "is required"},
+		"wrong type":  {"--b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nhunter2\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n", b, "form.type", "expected one of attachment, plugin"},
+		"broken off":  {"--b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nplu", b, "", noForm},
+		"no boundary": {"x", "multipart/form-data", "", noForm},
+		"no form":     {"{}", "application/json", "", noForm},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := serve(upload()).call("POST", "/upload", tc.body, "Content-Type", tc.ct)
@@ -114,8 +118,8 @@ func TestUploadFaults(t *testing.T) {
 				t.Error("repeated")
 			}
 			f := want(t, w, 400, api.KindInvalid)
-			if len(f.Errors) == 0 || f.Errors[0].Pointer != tc.pointer {
-				t.Errorf("%+v", f.Errors)
+			if diff := cmp.Diff([]api.Fault{{Pointer: tc.pointer, Detail: tc.detail}}, f.Errors); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

@@ -101,13 +101,19 @@ func TestDryRunUnderAKeyIsNoSync(t *testing.T) {
 	}
 }
 
-// A parameter that is nearly the one would sync for someone who wanted to look.
+// A parameter that is nearly the one would sync for someone who wanted to look, and
+// so would one without a value, or with two.
 func TestMisspelledDryRun(t *testing.T) {
-	for _, query := range []string{"?dryRun=true", "?DRY_RUN=true", "?dry-run=1", "?allowRemovals=true", "?dry_run=true&dryrun=true"} {
+	for query, says := range map[string]string{
+		"?dryRun=true": "must be written so", "?DRY_RUN=true": "must be written so", "?dry-run=1": "must be written so",
+		"?allowRemovals=true": "must be written so", "?dry_run=true&dryrun=true": "must be written so", "?+dry_run=true": "must be written so",
+		"?dry_run=": "expected true or false, once", "?dry_run=false&dry_run=true": "expected true or false, once",
+		"?allow_removals=&dry_run": "expected true or false, once",
+	} {
 		t.Run(query, func(t *testing.T) {
 			w := newWorld(t)
 			rec := w.call("PUT", syncPath+query, syncBody(1, 2))
-			if rec.Code != 400 || !strings.Contains(rec.Body.String(), "must be written so") {
+			if rec.Code != 400 || !strings.Contains(rec.Body.String(), says) {
 				t.Errorf("answered %d: %s", rec.Code, rec.Body)
 			}
 		})

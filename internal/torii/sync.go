@@ -47,21 +47,28 @@ type syncInput struct {
 }
 
 // Resolve refuses the two parameters where they are spelled in another way, as
-// ?dryRun=true. To leave them out, as other words that are not known, would sync
-// for someone who only wanted to look.
+// ?dryRun=true, and where they have no value or several. To leave them out, as other
+// words that are not known, would sync for someone who only wanted to look.
 func (*syncInput) Resolve(ctx huma.Context) (faults []error) {
 	u := ctx.URL()
-	for sent := range u.Query() {
+	for sent, values := range u.Query() {
 		for _, known := range []string{"dry_run", "allow_removals"} {
-			if sent != known && strings.EqualFold(plainName(sent), plainName(known)) {
-				faults = append(faults, &api.Fault{Pointer: "query." + known, Detail: "must be written so, with the underscore and in lower case; nothing was done"})
+			fault := ""
+			switch {
+			case sent == known && (len(values) > 1 || values[0] == ""):
+				fault = "expected true or false, once; nothing was done"
+			case sent != known && strings.EqualFold(plainName(sent), plainName(known)):
+				fault = "must be written so, with the underscore and in lower case; nothing was done"
+			}
+			if fault != "" {
+				faults = append(faults, &api.Fault{Pointer: "query." + known, Detail: fault})
 			}
 		}
 	}
 	return faults
 }
 
-func plainName(s string) string { return strings.NewReplacer("_", "", "-", "").Replace(s) }
+func plainName(s string) string { return strings.NewReplacer("_", "", "-", "", " ", "").Replace(s) }
 
 type syncOutput struct {
 	Body struct {

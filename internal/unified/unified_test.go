@@ -56,7 +56,7 @@ func serve(t testing.TB) world {
 	w := world{vault: v, log: &bytes.Buffer{}}
 	log, orgs := slog.New(slog.NewJSONHandler(w.log, nil)), org.NewStore(tab, time.Now)
 	w.orgs = orgs
-	w.keeper = &connection.Keeper{Store: connection.Store{Table: tab, Now: time.Now, Limits: orgs}, Vault: v, Log: log}
+	w.keeper = &connection.Keeper{Store: connection.Store{Table: tab, Now: time.Now, Limits: orgs, Log: log}, Vault: v}
 	server := httptest.NewServer(api.New(api.Config{Auth: orgs, Table: tab, Log: log, Now: time.Now},
 		unified.ListConnections(&w.keeper.Store, time.Now), unified.CreateConnection(w.keeper, time.Now), unified.GetConnection(&w.keeper.Store, time.Now),
 		unified.UpdateConnection(w.keeper, time.Now), unified.PatchConnection(w.keeper, time.Now), unified.RemoveConnection(w.keeper),
@@ -339,10 +339,10 @@ func TestListQueries(t *testing.T) {
 	for query, want := range map[string]string{
 		"?limit=0":               "query.limit expected number >= 1",
 		"?limit=1001":            "query.limit expected number <= 1000",
-		"?limit=x":               "query.limit invalid integer",
+		"?limit=x":               "query.limit expected a whole number",
 		"?offset=-1":             "query.offset expected number >= 0",
-		"?sort=id":               `query.sort expected value to be one of "name, updated_at, created_at"`,
-		"?order=up":              `query.order expected value to be one of "asc, desc"`,
+		"?sort=id":               "query.sort expected one of name, updated_at, created_at",
+		"?order=up":              "query.order expected one of asc, desc",
 		"?categories=hrs":        `query.categories is not a value of this list; the nearest to what was sent is hris`,
 		"?updated_gte=yesterday": "query.updated_gte must be a date-time with an offset, as 2026-05-04T10:20:30Z",
 	} {
