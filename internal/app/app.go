@@ -85,12 +85,12 @@ func (a *App) Remover() *integration.Remover {
 
 // Connections are the customers' connections, without their credentials.
 func (a *App) Connections() *connection.Store {
-	return &connection.Store{Table: a.Table(), Now: a.Now, Limits: a.Orgs()}
+	return &connection.Store{Table: a.Table(), Now: a.Now, Limits: a.Orgs(), Log: a.Log}
 }
 
 // Keeper makes and changes connections, with their credentials.
 func (a *App) Keeper() *connection.Keeper {
-	return &connection.Keeper{Store: *a.Connections(), Vault: a.remembered(), Log: a.Log}
+	return &connection.Keeper{Store: *a.Connections(), Vault: a.remembered()}
 }
 
 // remembered is the vault, and what was read from it lately. It is one Cache. What a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -74,6 +75,7 @@ type Store struct {
 	Table  table.Table
 	Now    func() time.Time
 	Limits Limits // nil: the breaker that an org has by default, and no quota
+	Log    *slog.Logger
 }
 
 // Get reads one connection. ErrNotFound.

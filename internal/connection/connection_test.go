@@ -410,7 +410,7 @@ func Example() {
 	defer kept.Close()
 
 	ctx, acme := context.Background(), org.NewID()
-	k := &connection.Keeper{Store: connection.Store{Table: tab, Now: time.Now}, Vault: kept, Log: slog.Default()}
+	k := &connection.Keeper{Store: connection.Store{Table: tab, Now: time.Now, Log: slog.Default()}, Vault: kept}
 	ch := connection.Change{
 		IntegrationType: connection.Field[string]{Sent: true, Value: "hibob"},
 		Permissions:     connection.Field[[]string]{Sent: true, Value: []string{"hris_employee_read"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 	"unicode/utf8"
 
@@ -72,14 +73,18 @@ func (s *Store) Healthy(ctx context.Context, o org.ID, id ID) error {
 // Unhealthy stamps a connection whose call failed now, for the reason that code
 // says in a word of ours or as an HTTP status: never in the other system's words.
 // Every failure counts until the org's breaker pauses the connection, also of any
-// number at once; then, or without a breaker, a stamp stands for a minute's.
+// number at once; then, or without a breaker, a stamp stands for a minute's. The one
+// that trips it is told to the log: the calls end there, and so do their own lines.
 // Otherwise it is as Healthy is.
 func (s *Store) Unhealthy(ctx context.Context, o org.ID, id ID, code string) error {
 	now, most := s.Now().UTC(), -1
 	if !utf8.ValidString(code) || len(code) > maxCode {
 		code = "other"
 	}
+	var tripped bool
+	var failures int
 	err := s.stamp(ctx, o, id, func(h *Health) (wrote bool, err error) {
+		tripped = false
 		if h.Pause.By == "" && most < 0 {
 			if most, err = s.breaker(ctx, o); err != nil {
 				return false, err
@@ -95,12 +100,16 @@ func (s *Store) Unhealthy(ctx context.Context, o org.ID, id ID, code string) err
 			h.UnhealthyAt = h.HealthyAt.Add(1)
 		}
 		if counts {
-			h.fail(most, now)
+			tripped, failures = h.fail(most, now), h.Failures
 		}
 		return true, nil
 	})
 	if err != nil {
 		return fmt.Errorf("stamp connection %s of org %s as unhealthy: %w", id, o, err)
+	}
+	if tripped {
+		s.Log.WarnContext(ctx, "the breaker paused a connection", slog.String("org", o.String()), slog.String("connection", id.String()),
+			slog.Int("failures", failures), slog.String("code", code))
 	}
 	return nil
 }

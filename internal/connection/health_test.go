@@ -1,9 +1,12 @@
 package connection_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +44,7 @@ type user struct {
 
 func (w *world) user(id connection.ID, limits connection.Limits) *user {
 	f := &tabletest.Faulty{Table: w.table}
-	return &user{w, connection.Store{Table: f, Now: w.now, Limits: limits}, f, id}
+	return &user{w, connection.Store{Table: f, Now: w.now, Limits: limits, Log: slog.New(slog.DiscardHandler)}, f, id}
 }
 
 func (u *user) healthy() { u.must(u.Healthy(u.Context(), u.org, u.id)) }
@@ -373,6 +376,59 @@ func TestBreakerOf64AtOnce(t *testing.T) {
 			t.Errorf("%+v", h)
 		}
 	}
+}
+
+// Whoever runs Muster reads once that a connection is no longer used, and why,
+// however many calls failed at once and though an answer of the table was lost.
+func TestTrippedBreakerIsLogged(t *testing.T) {
+	w := newWorld(t)
+	id := w.create(ours).ID
+	var log bytes.Buffer
+	limits, told := &chosen{breaker: 10}, slog.New(slog.NewJSONHandler(&log, nil)) // which writes one line at a time
+	process := func(hook func(tabletest.Call) tabletest.Fault) *user {
+		u := w.user(id, limits)
+		u.Store.Log, u.table.Hook = told, hook
+		return u
+	}
+	want := func(failures float64) {
+		t.Helper()
+		var line map[string]any
+		if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+			t.Fatalf("not one line: %v in %s", err, &log)
+		}
+		delete(line, "time")
+		if diff := cmp.Diff(map[string]any{
+			"level": "WARN", "msg": "the breaker paused a connection", "org": w.org.String(), "connection": id.String(), "failures": failures, "code": "401",
+		}, line); diff != "" {
+			t.Error(diff)
+		}
+		log.Reset()
+	}
+	u := process(nil)
+	u.failsOften(9)
+	u.healthy()
+	u.failsOften(9)
+	u.pause()
+	u.failsOften(20)
+	u.resume()
+	if log.Len() > 0 {
+		t.Errorf("nothing tripped: %s", &log)
+	}
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(process(nil).fails)
+	}
+	all.Wait()
+	want(10)
+	u.resume()
+	limits.breaker = 1
+	process(func(c tabletest.Call) tabletest.Fault {
+		if c.Ordinal == 1 {
+			return tabletest.LostReply(&table.Conflict{})
+		}
+		return tabletest.None()
+	}).fails()
+	want(1)
 }
 
 // A person's pause, among 64 stamps, pauses and resumptions at once, is there

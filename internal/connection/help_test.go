@@ -74,7 +74,7 @@ func (w *world) pass(d time.Duration) { w.clock.Add(int64(d / time.Second)) }
 func (w *world) keeper() *connection.Keeper { return w.process(w.table, w.vault) }
 
 func (w *world) process(t table.Table, v secret.Vault) *connection.Keeper {
-	return &connection.Keeper{Store: connection.Store{Table: t, Now: w.now}, Vault: v, Log: slog.New(slog.DiscardHandler)}
+	return &connection.Keeper{Store: connection.Store{Table: t, Now: w.now, Log: slog.New(slog.DiscardHandler)}, Vault: v}
 }
 
 func (w *world) check() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"muster/internal/org"
@@ -18,7 +17,6 @@ import (
 type Keeper struct {
 	Store
 	Vault secret.Vault
-	Log   *slog.Logger
 }
 
 // Create makes a connection. id is that of a try that may not be the first, and

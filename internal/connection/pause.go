@@ -97,15 +97,16 @@ func (s *Store) Usable(ctx context.Context, o org.ID, id ID) error {
 }
 
 // fail counts a failure of a connection that is not paused, and pauses it where
-// that is one too many.
-func (h *Health) fail(most int, now time.Time) {
+// that is one too many, which is its answer.
+func (h *Health) fail(most int, now time.Time) (tripped bool) {
 	if h.Failures++; h.Failures < most {
-		return
+		return false
 	}
 	h.Pause = Pause{Breaker, now, fmt.Sprintf("%d calls failed in a row", h.Failures)}
 	if h.UnhealthyCode != "" {
 		h.Pause.Reason += ", the last with " + h.UnhealthyCode
 	}
+	return true
 }
 
 // Limits are what an org's settings and its quota say of its connections.

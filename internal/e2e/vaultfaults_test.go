@@ -73,7 +73,7 @@ func (v *vaulted) breakVault(with func(emulator.Request) emulator.Fault) {
 // keeper reads what is there, past the fault.
 func (v *vaulted) keeper(t *testing.T, now func() time.Time) *connection.Keeper {
 	return &connection.Keeper{
-		Store: connection.Store{Table: v.table, Now: now}, Vault: secrets.New(secretsAt(emulator.Moto(t)), "muster"), Log: slog.New(slog.DiscardHandler),
+		Store: connection.Store{Table: v.table, Now: now, Log: slog.New(slog.DiscardHandler)}, Vault: secrets.New(secretsAt(emulator.Moto(t)), "muster"),
 	}
 }
 
