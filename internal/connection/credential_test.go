@@ -247,6 +247,29 @@ func TestRenewed(t *testing.T) {
 	}
 }
 
+// A credential that is sent again is there afterwards, also where its secret was
+// deleted by hand and this process remembers what was in it.
+func TestSentAgainAfterItsSecretWasDeleted(t *testing.T) {
+	w := newWorld(t)
+	c := w.create(ours)
+	k := w.process(w.table, secret.NewCache(w.vault, w.now))
+	again := func() {
+		t.Helper()
+		if _, err := k.Update(t.Context(), w.org, c.ID, put(t, ours)); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.credential(c.ID); got != was {
+			t.Errorf("it is %q", got)
+		}
+	}
+	again() // and it is remembered
+	if err := w.vault.Delete(t.Context(), w.org, c.Secret.Name); err != nil {
+		t.Fatal(err)
+	}
+	again()
+	w.check()
+}
+
 // The vault is down, or full of others' calls: nothing is changed, and the error
 // says whose it is.
 func TestVaultUnavailable(t *testing.T) {

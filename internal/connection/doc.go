@@ -33,7 +33,7 @@
 //
 // # Changing it
 //
-//	lock ─► read ─► intent ─► promote what the row names ─► put ─► the row moves ─► promote ─► unlock
+//	lock ─► read ─► promote what the row names ─► intent ─► put ─► the row moves ─► promote ─► unlock
 //	                                                                 │ with: index rows, intent forgotten,
 //	                                                                 │ the connection as read, the lock held
 //

@@ -88,7 +88,7 @@ func (k *Keeper) letGo(cur Connection) placed {
 }
 
 // keep puts a credential into the secret that Muster keeps for cur, as a version
-// that nothing names yet. An equal one is promoted and not put: the vault bears few puts.
+// that nothing names yet. One that is there already is not put: the vault bears few.
 func (k *Keeper) keep(ctx context.Context, cur Connection, m move) (placed, error) {
 	old, err := k.current(ctx, cur)
 	if err != nil {
@@ -114,14 +114,33 @@ func (k *Keeper) keep(ctx context.Context, cur Connection, m move) (placed, erro
 	if err != nil { // without it: it quotes its input
 		return placed{}, fmt.Errorf("the credential of connection %s cannot be encoded", cur.ID)
 	}
-	value := secret.New(text)
-	switch {
-	case len(text) > secret.MaxSize:
+	if len(text) > secret.MaxSize {
 		return placed{}, invalid("/auth", fmt.Sprintf("holds more than %d bytes of secret members", secret.MaxSize))
-	case !old.IsZero() && value.Equal(old): // its writer may have died before it was promoted
-		return placed{secret: cur.Secret, promote: true}, nil
+	}
+	there, err := k.promoteNamed(ctx, cur)
+	if err != nil {
+		return placed{}, err
+	}
+	value := secret.New(text)
+	if there && value.Equal(old) {
+		return placed{secret: cur.Secret}, nil
 	}
 	return k.put(ctx, cur, value)
+}
+
+// promoteNamed makes the version that cur names the current one, and reports whether
+// it is there, which what a Cache remembers does not say. Its writer may have died
+// before that, and the next put takes the label without which the vault lets it go.
+func (k *Keeper) promoteNamed(ctx context.Context, cur Connection) (there bool, err error) {
+	if !cur.Secret.Ours() {
+		return false, nil
+	}
+	err = k.Vault.Promote(ctx, cur.Org, cur.Secret.Ref)
+	if err != nil && !errors.Is(err, secret.ErrNotFound) {
+		return false, fmt.Errorf("promote secret %s: %w", cur.Secret.Name, err)
+	}
+	k.tellHidden(ctx, cur.ID, err)
+	return err == nil, nil
 }
 
 // current is the credential that Muster keeps for cur; zero where it keeps none,
@@ -156,15 +175,6 @@ func (k *Keeper) put(ctx context.Context, cur Connection, value secret.Value) (p
 	// due, the sweep deletes nothing (TestKilledAnywhere).
 	if err := k.Table.Write(ctx, w); err != nil {
 		return placed{}, fmt.Errorf("enter the intent of secret %s: %w", p.secret.Name, err)
-	}
-	if p.promote {
-		// The last writer may have died before its own: the vault keeps only versions
-		// that have a label, and the next put takes the one of its version.
-		err := k.Vault.Promote(ctx, cur.Org, cur.Secret.Ref)
-		if err != nil && !errors.Is(err, secret.ErrNotFound) {
-			return placed{}, fmt.Errorf("promote secret %s: %w", p.secret.Name, err)
-		}
-		k.tellHidden(ctx, cur.ID, err)
 	}
 	// If we stop here: a version is there that no row names and nobody reads. Of a
 	// secret that there was, it stays unread; a new secret goes by its intent
