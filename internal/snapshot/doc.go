@@ -26,7 +26,7 @@
 //	status            STRING     active or deleted; of a grant also inactive
 //	status_derived    BOOLEAN    grant: follows its user, no status was given
 //	matched           BOOLEAN    grant: the source lists its user
-//	removed           BOOLEAN    deleted because the source no longer lists it
+//	removed           BOOLEAN    deleted, and the source no longer lists it
 //	revision          INT64      the run that last changed the row
 //	first_seen_at     TIMESTAMP
 //	deleted_at        TIMESTAMP  null unless status is deleted

@@ -218,7 +218,7 @@ type standing struct {
 	status  status
 	derived bool // a grant whose status was not given and follows its user
 	matched bool // a grant whose person the source lists
-	removed bool // deleted because a complete read no longer listed it
+	removed bool // deleted, and the last complete read does not list it
 }
 
 func (s standing) byte() byte {

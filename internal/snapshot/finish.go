@@ -98,7 +98,8 @@ func (n *Next) Put(ctx context.Context) (Ref, error) {
 //     purged when Retention is over and its revision was applied. The same goes for
 //     licences and grants where the source lists licences; where it does not, they
 //     stay as they are, but a purged user's grants go with them.
-//   - A status that is none keeps the last one that the source gave, else active.
+//   - A status that is none keeps the last one that the source gave, but of who was
+//     left out meanwhile; else active.
 //   - A grant whose status was not given follows its user's row: deleted where that
 //     is deleted, else active, also for grants that stay from an earlier read. It
 //     is matched where the read lists its user, deleted or not.
@@ -204,6 +205,7 @@ func (m *merger) conclude(f *os.File, w *fileWriter) error {
 	all.append(m.duplicates)
 	all.append(m.unmatched)
 	all.append(m.sharedIDs)
+	all.ignoredLast()
 	n.Problems, n.ProblemCounts = all.List, all.Counts
 	for _, k := range [...]Kind{License, User, Grant} {
 		c := countOf(&n.Counts, k)

@@ -126,6 +126,12 @@ func (m *merger) absent(ctx context.Context, old *oldRow) error {
 		return m.purge()
 	}
 	m.stays(k)
+	if !old.removed {
+		// The source had it as deleted, and now not at all: it is no longer shown as
+		// what the source lists, nor carried over as that, and it goes in its time.
+		old.removed = true
+		return m.moved(ctx, old)
+	}
 	return m.keep(ctx, old)
 }
 

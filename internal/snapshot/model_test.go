@@ -211,6 +211,9 @@ func equalRows(a, b modelRow) bool {
 func (m *model) absent(old modelRow, c *roster.Count, o snapshot.Options) (modelRow, bool) {
 	if old.Status == "deleted" {
 		over := !old.DeletedAt.Add(o.Retention).After(o.At) && old.Revision <= o.AppliedUpTo
+		if !old.Removed {
+			old.Removed, old.Revision = true, o.Revision
+		}
 		return old, !over
 	}
 	c.Removed++

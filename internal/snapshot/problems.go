@@ -1,8 +1,10 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,6 +56,21 @@ func (p *problems) append(q problems) {
 	}
 	room := min(maxProblems-len(p.List), len(q.List))
 	p.List = append(p.List, q.List[:room]...)
+}
+
+// ignoredLast puts behind all else what costs nothing and may be said of every file of
+// its author: the first ten are all that most people see.
+func (p *problems) ignoredLast() {
+	slices.SortStableFunc(p.List, func(a, b roster.Problem) int {
+		return cmp.Compare(ignored(a), ignored(b))
+	})
+}
+
+func ignored(p roster.Problem) int {
+	if p.Reason == roster.MemberUnknown {
+		return 1
+	}
+	return 0
 }
 
 // later keeps what only the merge finds until all of it is found: its stages meet

@@ -60,7 +60,7 @@ type Row struct {
 	Revision       int64  // the lease token of the run that last changed the row
 	FirstSeen      time.Time
 	DeletedAt      time.Time // zero unless Status is deleted
-	Removed        bool      // deleted because a complete read no longer listed it
+	Removed        bool      // deleted, and the last complete read does not list it
 	ID             string
 	FirstName      string
 	LastName       string

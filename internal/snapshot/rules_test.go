@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,14 +57,16 @@ func TestDuplicatesPointAtTheLoser(t *testing.T) {
 	a1.ID, a2.ID, b.ID = "old", "7", "7"
 	a2.Place.Index, b.Place.Index = 4, 5
 	next, r := e.sync(t, 1, roster.Batch{ListsLicenses: true, Users: []roster.User{a1, a2, b},
+		Problems: []roster.Problem{{Reason: roster.MemberUnknown, Pointer: "/x"}, {Reason: roster.MemberUnknown, Pointer: "/y"}, {Reason: roster.WrongType}},
 		Licenses: []roster.License{{Name: "Pro", Unassigned: 2, PricePerUser: new(int64(5))}, {Name: "Pro", Unassigned: 3, Place: roster.Place{Index: 1}}},
 		Grants:   []roster.Grant{{License: "Pro", Email: "z@x.se", List: 1, Place: roster.Place{Index: 2, Line: 9, Column: 1}}}})
 	var got []string
 	for _, p := range next.Problems {
 		got = append(got, fmt.Sprintf("%s %s %d:%d", p.Reason, p.Pointer, p.Line, p.Column))
 	}
-	want := []string{"license_duplicate /licenses/0/name 0:0", "email_duplicate /users/3/email 7:11",
-		"license_user_unmatched /licenses/1/users/2/email 9:1", "id_shared /users/5/id 0:0"}
+	want := []string{"wrong_type  0:0", "license_duplicate /licenses/0/name 0:0", "email_duplicate /users/3/email 7:11",
+		"license_user_unmatched /licenses/1/users/2/email 9:1", "id_shared /users/5/id 0:0",
+		"member_unknown /x 0:0", "member_unknown /y 0:0"} // what costs nothing is said last
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("problems (-want +got)\n%s", d)
 	}
@@ -108,6 +111,39 @@ func TestRemovalsAgainstLive(t *testing.T) {
 	next, _ := e.sync(t, 2, roster.Batch{Users: []roster.User{b}})
 	if next.Live != 2 || next.WouldRemove != 1 || next.Counts.Users.Changed != 1 {
 		t.Errorf("live %d, would remove %d, counts %+v", next.Live, next.WouldRemove, next.Counts.Users)
+	}
+}
+
+// Who was deleted and is then left out is left out like anybody: not shown as a
+// holder, not brought back by a read without licences, and gone in their time.
+func TestDeletedAndThenLeftOut(t *testing.T) {
+	e := newEnv(t)
+	gone := user("d@x.se")
+	gone.Status = roster.Deleted
+	pro := roster.Batch{ListsLicenses: true, Licenses: []roster.License{{Name: "Pro"}}}
+	held := pro
+	held.Grants = []roster.Grant{{License: "Pro", Email: "d@x.se"}}
+	e.sync(t, 1, roster.Batch{Users: []roster.User{user("a@x.se"), gone}}, held)
+	_, r := e.sync(t, 2, roster.Batch{Users: []roster.User{user("a@x.se"), gone}}, pro)
+	if page, err := r.Holders(t.Context(), roster.HoldersQuery{License: "Pro", Size: 10, Total: -1}); err != nil || page.Total != 0 {
+		t.Errorf("holders %+v, %v", page.Holders, err)
+	}
+	_, r = e.sync(t, 3, roster.Batch{Users: []roster.User{user("a@x.se"), user("d@x.se")}})
+	page, err := r.Members(t.Context(), roster.MembersQuery{Size: 10, Total: -1, Status: roster.Active})
+	if err != nil || len(page.Members) != 2 || page.Members[1].Grants != nil {
+		t.Errorf("members %+v, %v", page.Members, err)
+	}
+
+	e.sync(t, 4, roster.Batch{Users: []roster.User{user("a@x.se"), gone}})
+	next, _ := e.sync(t, 5, roster.Batch{Users: []roster.User{user("a@x.se")}})
+	if next.Counts.Users.Removed != 0 || next.WouldRemove != 0 {
+		t.Errorf("who was deleted already is removed: %+v", next.Counts.Users)
+	}
+	over := options(6)
+	over.PurgeOnly, over.At = true, next.PurgeDue.Add(10*24*time.Hour)
+	_, r = e.commit(t, e.build(t), over)
+	if rows := rowsOf(t, r, 0, snapshot.Key{Email: "b"}); len(rows) > 0 {
+		t.Errorf("rows %+v", rows)
 	}
 }
 
