@@ -151,7 +151,8 @@ type move struct {
 	arn     string   // brought: as it was named
 	values  document // kept: the secret members that were sent
 	cleared []string // kept: those to remove
-	merge   bool     // kept: over what is there, instead of in its place
+	patch   bool     // kept: each of values is a merge patch
+	over    bool     // kept: over what is there, instead of in its place
 }
 
 type destination uint8
@@ -180,11 +181,11 @@ func (ch Change) credential(cur Secret) (move, []Fault) {
 	case len(values) > 0 && patch && theirs && !unpoint:
 		return move{}, []Fault{{"/auth", "the credential lies in a secret of your own, which is not changed here: send the whole credential with PUT to keep it here instead"}}
 	case len(values) > 0:
-		return move{to: kept, values: values, cleared: cleared, merge: patch && cur.Ours() && !unpoint}, nil
+		return move{to: kept, values: values, cleared: cleared, patch: patch, over: patch && cur.Ours() && !unpoint}, nil
 	case patch && cur.Ours() && ch.Auth.Null, unpoint && cur.ARN != "":
 		return move{to: nowhere}, nil
 	case patch && cur.Ours() && cleared != nil:
-		return move{to: kept, cleared: cleared, merge: true}, nil
+		return move{to: kept, cleared: cleared, over: true}, nil
 	}
 	return move{to: stay}, nil
 }

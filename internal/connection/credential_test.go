@@ -34,6 +34,7 @@ func TestCredentialChangesWhenSomethingNewIsSent(t *testing.T) {
 	const (
 		none    = least + `}`
 		theirs  = least + `,"auth":{"name":"A"},"auth_aws_arn":"their/own"}`
+		nested  = least + `,"auth":{"token":"t","meta":{"tenant":"x","session":"y","deep":{"n":1.0e2,"list":[{"a":1}]}}}}`
 		own     = `{"token":"own"}`
 		other   = `{"token":"other"}`
 		noToken = ""
@@ -72,6 +73,13 @@ func TestCredentialChangesWhenSomethingNewIsSent(t *testing.T) {
 		{"patch an empty pointer and a secret", ours, "PATCH", `{"auth":{"pem":"p"},"auth_aws_arn":""}`, `{"access_token":"t1","pem":"p","refresh_token":"r1"}`, "", `{"name":"A","user_id":"u"}`, ""},
 		{"put an empty pointer, as a form does", ours, "PUT", `{"auth":{"access_token":""},"auth_aws_arn":""}`, was, "", `{}`, ""},
 		{"patch all secrets away", ours, "PATCH", `{"auth":{"refresh_token":null,"access_token":null}}`, noToken, "", `{"name":"A","user_id":"u"}`, ""},
+		{"patch within an object", nested, "PATCH", `{"auth":{"meta":{"session":"z<","deep":{"list":[{}]}}}}`, `{"meta":{"deep":{"list":[{}],"n":1.0e2},"session":"z<","tenant":"x"},"token":"t"}`, "", `{}`, ""},
+		{"patch away within an object", nested, "PATCH", `{"auth":{"meta":{"session":null,"deep":{"n":null},"none":null}}}`, `{"meta":{"deep":{"list":[{"a":1}]},"tenant":"x"},"token":"t"}`, "", `{}`, ""},
+		{"patch an object in", nested, "PATCH", `{"auth":{"state":{"a":null,"b":{"c":null,"d":12345678901234567890}}}}`, `{"meta":{"tenant":"x","session":"y","deep":{"n":1.0e2,"list":[{"a":1}]}},"state":{"b":{"d":12345678901234567890}},"token":"t"}`, "", `{}`, ""},
+		{"patch an object over a text, and a text over an object", nested, "PATCH", `{"auth":{"token":{"a":1},"meta":"m"}}`, `{"meta":"m","token":{"a":1}}`, "", `{}`, ""},
+		{"patch an object where there was none", none, "PATCH", `{"auth":{"meta":{"a":null,"b":1}}}`, `{"meta":{"b":1}}`, "", `{}`, ""},
+		{"patch away where it is kept, and an object in", nested, "PATCH", `{"auth":{"meta":{"a":null,"b":1}},"auth_aws_arn":null}`, `{"meta":{"b":1}}`, "", `{}`, ""},
+		{"put an object: as it comes", nested, "PUT", `{"auth":{"meta":{"b":1,"a":null}}}`, `{"meta":{"b":1,"a":null}}`, "", `{}`, ""},
 		{"patch auth away", ours, "PATCH", `{"auth":null}`, noToken, "", `{}`, ""},
 		{"patch a pointer", ours, "PATCH", `{"auth_aws_arn":"their/own"}`, own, "their/own", `{"name":"A","user_id":"u"}`, ""},
 		{"patch auth away and a pointer in", ours, "PATCH", `{"auth":null,"auth_aws_arn":"their/own"}`, own, "their/own", `{}`, ""},

@@ -2,11 +2,9 @@ package connection
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"regexp"
 	"strings"
 	"time"
@@ -94,25 +92,16 @@ func (k *Keeper) keep(ctx context.Context, cur Connection, m move) (placed, erro
 	if err != nil {
 		return placed{}, err
 	}
-	all := document{}
-	if m.merge {
-		if old.IsZero() {
-			return placed{}, invalid("/auth", "cannot be merged with a credential that can no longer be read: send the whole of it with PUT")
-		}
-		if err := json.Unmarshal(old.Reveal(), &all); err != nil {
-			return placed{}, fmt.Errorf("the credential of connection %s is not a JSON object", cur.ID) // no %w: it quotes its input
-		}
-	}
-	maps.Copy(all, m.values)
-	for _, name := range m.cleared {
-		delete(all, name)
+	all, err := m.on(old)
+	if err != nil {
+		return placed{}, err
 	}
 	if len(all) == 0 {
 		return k.letGo(cur), nil
 	}
 	text, err := all.reveal()
-	if err != nil { // without it: it quotes its input
-		return placed{}, fmt.Errorf("the credential of connection %s cannot be encoded", cur.ID)
+	if err != nil {
+		return placed{}, errors.New("the credential cannot be encoded") // its error quotes its input
 	}
 	if len(text) > secret.MaxSize {
 		return placed{}, invalid("/auth", fmt.Sprintf("holds more than %d bytes of secret members", secret.MaxSize))

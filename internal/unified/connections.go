@@ -96,7 +96,7 @@ type patchInput struct {
 func PatchConnection(k Keeper, now func() time.Time) api.Route {
 	op := api.Op{
 		ID: "patchUnifiedConnection", Method: "PATCH", Path: base + "/{id}", Tag: tag, Role: org.Write, Summary: "Update connection in part",
-		Description: "Changes the fields that are sent and clears those that are null; auth is merged member by member: null removes a member, an empty secret is as if it was not sent, and auth null removes the credential kept here.",
+		Description: "Changes the fields that are sent and clears those that are null; auth is merged likewise (RFC 7396), and so is an object within it, such as meta: null removes a member, an empty secret is as if it was not sent, and auth null removes the credential kept here.",
 	}
 	return api.Handle(op, func(ctx context.Context, in *patchInput) (*connectionOutput, error) {
 		return update(ctx, k, in.ID, in.Body.change(false), now)
