@@ -3,6 +3,8 @@ package torii
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +92,7 @@ func projection(list string) (func(*app), error) {
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.TrimSpace(name)
 		if _, ok := names[name]; !ok {
-			return nil, errors.New("must be names of fields of an app, separated by commas")
+			return nil, errors.New("must be of " + strings.Join(slices.Sorted(maps.Keys(names)), ", ") + ", separated by commas")
 		}
 		names[name] = nil
 	}

@@ -79,6 +79,9 @@ func TestAppsRefuse(t *testing.T) {
 			t.Errorf("%s: %d %s", query, rec.Code, diff)
 		}
 	}
+	if rec := w.call("GET", "/v1.0/apps?fields=shoe", ""); !strings.Contains(rec.Body.String(), "creationTime, description, id, imageUrl") {
+		t.Errorf("the fields that there are: %s", rec.Body)
+	}
 }
 
 // pages follows nextCursor from the target to the end, and answers the ids of the
