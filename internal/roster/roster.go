@@ -84,7 +84,8 @@ const (
 	LicenseNameMissing   Reason = "license_name_missing"
 	LicenseDuplicate     Reason = "license_duplicate"
 	LicenseUserUnmatched Reason = "license_user_unmatched"
-	FileInvalid          Reason = "file_invalid" // what ended the read: the file as a whole is at fault
+	MemberUnknown        Reason = "member_unknown" // one for each name, however often it is there: it costs nothing
+	FileInvalid          Reason = "file_invalid"   // what ended the read: the file as a whole is at fault
 )
 
 // Entity is what a record is counted as.
