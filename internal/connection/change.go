@@ -178,7 +178,7 @@ func (ch Change) credential(cur Secret) (move, []Fault) {
 		return move{}, []Fault{{"/auth_aws_arn", "says where a credential lies, and auth has another one: send one of the two"}}
 	case arn != "" && arn != cur.ARN:
 		return move{to: brought, arn: arn}, nil
-	case len(values) > 0 && patch && theirs && !unpoint:
+	case (len(values) > 0 || cleared != nil) && patch && theirs && !unpoint:
 		return move{}, []Fault{{"/auth", "the credential lies in a secret of your own, which is not changed here: send the whole credential with PUT to keep it here instead"}}
 	case len(values) > 0:
 		return move{to: kept, values: values, cleared: cleared, patch: patch, over: patch && cur.Ours() && !unpoint}, nil
