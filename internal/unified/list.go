@@ -27,7 +27,12 @@ type listInput struct {
 }
 
 // Resolve is called by huma after the request was read.
-func (in *listInput) Resolve(huma.Context) (faults []error) {
+func (in *listInput) Resolve(ctx huma.Context) (faults []error) {
+	url := ctx.URL()
+	if in.ExternalXRef == "" && url.Query().Has("external_xref") {
+		// Who asks for one user's and has lost the user is not to see everybody's.
+		faults = append(faults, &api.Fault{Pointer: "query.external_xref", Detail: "must not be empty: name a user, or leave it out to list the connections of all"})
+	}
 	var fault error
 	if in.from, fault = readFrom(in.UpdatedGTE); fault != nil {
 		faults = append(faults, fault)
