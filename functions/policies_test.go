@@ -212,7 +212,6 @@ func checkLinked(f samtemplate.Function, names []string) (faults []string) {
 // checkCalls compares what a function may do with what it asks for. Each permission
 // must be the only one that allows some call.
 func checkCalls(f samtemplate.Function, calls map[samtemplate.Call]string) (faults []string) {
-	all := f.Permissions()
 	for _, c := range samtemplate.Never {
 		if f.Allows(c) {
 			faults = append(faults, fmt.Sprintf("%s may ask for %s, which nobody may: a condition on the tag is missing", f.Folder, c))
@@ -220,15 +219,14 @@ func checkCalls(f samtemplate.Function, calls map[samtemplate.Call]string) (faul
 	}
 	needed := map[samtemplate.Permission]bool{}
 	for c := range calls {
-		by := slices.DeleteFunc(slices.Clone(all), func(p samtemplate.Permission) bool { return !p.Allows(c) })
-		switch len(by) {
-		case 0:
-			faults = append(faults, fmt.Sprintf("%s asks for %s, which its policies do not allow", f.Folder, c))
-		case 1:
-			needed[by[0]] = true
+		if !f.Allows(c) {
+			faults = append(faults, fmt.Sprintf("%s asks for %s, which no statement of its policies allows", f.Folder, c))
+		}
+		for _, p := range f.Needs(c) {
+			needed[p] = true
 		}
 	}
-	for _, p := range all {
+	for _, p := range f.Permissions() {
 		if !needed[p] {
 			faults = append(faults, fmt.Sprintf("%s does not need %s, which %s allows: take it out", f.Folder, p, p.In))
 		}

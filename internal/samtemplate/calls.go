@@ -12,16 +12,42 @@ import (
 // Call is something asked of AWS: an IAM action on a resource of the template, and
 // what a condition may ask for: the partition key where that is the table, the tag
 // that says whose it is where that is a secret that has one. Where the key or the
-// object's name has an id, there is a *.
+// object's name has an id, there is a *. A transaction has several actions and keys,
+// each once, sorted, with commas between.
 type Call struct {
 	Action   string // dynamodb:GetItem
 	Resource string // ${Table.Arn}, ${Bucket.Arn}/uploads/*
 	Key      string // ORG#*#UPLOAD, aws:ResourceTag/muster:org
 }
 
+func (c Call) actions() []string { return strings.Split(c.Action, ",") }
+func (c Call) keys() []string    { return strings.Split(c.Key, ",") }
+
+// Covers says whether whoever may make the call c may make d, too: all that d asks
+// for, c asks for in one.
+func (c Call) Covers(d Call) bool {
+	within := func(all, some []string) bool {
+		return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
+	}
+	return c.Resource == d.Resource && within(c.actions(), d.actions()) && within(c.keys(), d.keys())
+}
+
 // Dynamo is a call to the table, on a partition.
 func Dynamo(action, partition string) Call {
 	return Call{Action: "dynamodb:" + action, Resource: "${Table.Arn}", Key: kind(partition)}
+}
+
+// Transaction is one call of several to the table.
+func Transaction(items ...Call) Call {
+	var actions, keys []string
+	for _, c := range items {
+		actions, keys = append(actions, c.actions()...), append(keys, c.keys()...)
+	}
+	joined := func(s []string) string {
+		slices.Sort(s)
+		return strings.Join(slices.Compact(s), ",")
+	}
+	return Call{Action: joined(actions), Resource: items[0].Resource, Key: joined(keys)}
 }
 
 // S3 is a call to the bucket, on the object of that key, or on the bucket where
@@ -82,12 +108,26 @@ func (c Call) String() string { return strings.TrimSpace(c.Action + " " + c.Reso
 // conversation makes the call, or not each time, and empty where they do.
 type Calls map[string]map[Call]string
 
-// Add enters a call of a function, and keeps its reason if it is there.
+// Add enters a call of a function, unless another covers it, in place of those that
+// it covers.
 func (cs Calls) Add(function string, c Call) {
 	if cs[function] == nil {
 		cs[function] = map[Call]string{}
 	}
-	cs[function][c] += ""
+	if !cs.Cover(function, c) {
+		maps.DeleteFunc(cs[function], func(d Call, _ string) bool { return c.Covers(d) })
+		cs[function][c] = ""
+	}
+}
+
+// Cover says whether one of the function's calls covers c.
+func (cs Calls) Cover(function string, c Call) bool {
+	for d := range cs[function] {
+		if d.Covers(c) {
+			return true
+		}
+	}
+	return false
 }
 
 // ReadCalls reads what Format writes.
@@ -114,7 +154,8 @@ func ReadCalls(file string) (Calls, error) {
 	return cs, nil
 }
 
-const head = `// What each function asks of AWS: action, resource, partition key. Written by
+const head = `// What each function asks of AWS: action, resource, partition key; of a transaction
+// all actions and all keys. What another line covers is left out. Written by
 // go test ./internal/e2e -run TestConversations -update. A call with a reason after
 // two slashes is one that not every run of the conversations makes; such lines are
 // written by hand, and kept.

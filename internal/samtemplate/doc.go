@@ -12,7 +12,8 @@
 //
 // A Call is what a function was seen to ask of AWS, with the keys reduced to their
 // kind. It is evaluated as IAM does: action, resource, and the conditions on
-// partition keys and on the presence of tags; of Deny, of principals and of other
+// partition keys and on the presence of tags; a transaction is one Call, allowed
+// only if it is whichever keys AWS compares. Of Deny, of principals and of other
 // conditions this package knows nothing, and says so where it meets one.
 //
 // Tests only. What SAM makes of the template is tested in internal/e2e.

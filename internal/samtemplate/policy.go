@@ -14,20 +14,21 @@ type Statement struct {
 	Actions   []string
 	Resources []string
 	Keys      []string // patterns of the calls' keys; nil: any
+	n         int      // its place among the function's: two may say the same
 }
 
 // Permission is the least that a statement can be without: one action on one
 // pattern of resources and, where there is a condition, of keys.
 type Permission struct {
 	In, Action, Resource, Key string
+	statement                 int
 }
 
 func (p Permission) String() string {
 	return strings.TrimSpace(p.Action + " " + p.Resource + " " + p.Key)
 }
 
-// Permissions are the statement's, one by one.
-func (s Statement) Permissions() []Permission {
+func (s Statement) permissions() []Permission {
 	keys := s.Keys
 	if keys == nil {
 		keys = []string{""}
@@ -36,30 +37,73 @@ func (s Statement) Permissions() []Permission {
 	for _, a := range s.Actions {
 		for _, r := range s.Resources {
 			for _, k := range keys {
-				ps = append(ps, Permission{s.In, a, r, k})
+				ps = append(ps, Permission{s.In, a, r, k, s.n})
 			}
 		}
 	}
 	return ps
 }
 
-// Allows says whether the permission covers the call.
-func (p Permission) Allows(c Call) bool {
-	return like(p.Action, c.Action) && like(p.Resource, c.Resource) && (p.Key == "" || like(p.Key, c.Key))
-}
-
 // Permissions are all that the function has.
 func (f Function) Permissions() []Permission {
 	var ps []Permission
 	for _, s := range f.Statements {
-		ps = append(ps, s.Permissions()...)
+		ps = append(ps, s.permissions()...)
 	}
 	return ps
 }
 
-// Allows says whether the function may make the call.
+// Allows says whether the function may make the call. AWS says by which action each
+// item of a transaction is judged (Developer Guide, "Using IAM with DynamoDB
+// transactions"), but not which keys a condition sees then: the item's own, those of
+// its action, or all of the transaction. So each action must be allowed by one
+// statement that has all keys: that is right whichever it is.
 func (f Function) Allows(c Call) bool {
-	return slices.ContainsFunc(f.Permissions(), func(p Permission) bool { return p.Allows(c) })
+	ok, _ := f.judge(c)
+	return ok
+}
+
+// Needs are the permissions without which the function might not make the call, if
+// it may: what two allow needs neither.
+func (f Function) Needs(c Call) []Permission {
+	_, needs := f.judge(c)
+	return needs
+}
+
+func (f Function) judge(c Call) (ok bool, needs []Permission) {
+	for _, action := range c.actions() {
+		by := 0
+		var only []Permission // of the last statement that allows it
+		for _, s := range f.Statements {
+			if ps, allows := s.judge(action, c); allows {
+				by, only = by+1, ps
+			}
+		}
+		switch by {
+		case 0:
+			return false, nil
+		case 1:
+			needs = append(needs, only...)
+		}
+	}
+	return true, needs
+}
+
+// judge says whether the statement allows an action on all keys of the call, and
+// which of its permissions that takes.
+func (s Statement) judge(action string, c Call) (needs []Permission, ok bool) {
+	for _, key := range c.keys() {
+		allow := slices.DeleteFunc(s.permissions(), func(p Permission) bool {
+			return !like(p.Action, action) || !like(p.Resource, c.Resource) || p.Key != "" && !like(p.Key, key)
+		})
+		switch len(allow) {
+		case 0:
+			return nil, false
+		case 1:
+			needs = append(needs, allow...)
+		}
+	}
+	return needs, true
 }
 
 // like is IAM's StringLike: * is any text, ? any one character.
@@ -99,6 +143,9 @@ func (t Template) policies(id string, v any) ([]Statement, error) {
 			return nil, err
 		}
 		all = append(all, statements...)
+	}
+	for n := range all {
+		all[n].n = n
 	}
 	return all, nil
 }

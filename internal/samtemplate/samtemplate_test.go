@@ -41,6 +41,41 @@ func TestTags(t *testing.T) {
 	}
 }
 
+// What a transaction writes must be allowed whichever keys AWS compares: each item's
+// own, those of its action, or all of the transaction.
+func TestTransactions(t *testing.T) {
+	allow := func(actions, keys string) string {
+		return "{Effect: Allow, Action: [" + actions + "], Resource: !GetAtt Table.Arn, Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': [" + keys + "]}}}"
+	}
+	const put, del = "'dynamodb:PutItem'", "'dynamodb:DeleteItem'"
+	call := samtemplate.Transaction(samtemplate.Dynamo("PutItem", "A"), samtemplate.Dynamo("DeleteItem", "B"), samtemplate.Dynamo("DeleteItem", "C"))
+	for _, c := range []struct {
+		name, statements string
+		want             bool
+		needs            int
+	}{
+		{"by item alone", allow(put, "A") + "," + allow(del, "B") + "," + allow(del, "C"), false, 0},
+		{"by action, too", allow(put, "A") + "," + allow(del, "B, C"), false, 0},
+		{"all keys, of one action", allow(put, "A") + "," + allow(del, "A, B, C"), false, 0},
+		{"all keys, of each action", allow(put+","+del, "A, B, C"), true, 6},
+		{"in two statements", allow(put, "A, B, C") + "," + allow(del, "A, B, C"), true, 6},
+		{"twice", allow(put+","+del, "A, B, C") + "," + allow(put, "A, B, C"), true, 3},
+		{"by a pattern and a name", allow(put+","+del, "'*', B"), true, 4},
+	} {
+		in, err := samtemplate.Parse([]byte(statement(c.statements)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := in.Function("f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Allows(call); got != c.want || len(f.Needs(call)) != c.needs {
+			t.Errorf("%s: allowed is %t, want %t, and takes %v, want %d", c.name, got, c.want, f.Needs(call), c.needs)
+		}
+	}
+}
+
 // What is not evaluated here is said, and not taken for allowed.
 func TestRefused(t *testing.T) {
 	for name, text := range map[string]string{
@@ -69,8 +104,14 @@ func TestCallsFile(t *testing.T) {
 	calls := samtemplate.Calls{}
 	calls.Add("sweep", samtemplate.Dynamo("Query", "GARBAGE#f"))
 	calls.Add("sweep", samtemplate.S3("ListBucket", ""))
+	calls.Add("sweep", samtemplate.Dynamo("PutItem", "RUNNING#f"))
+	calls.Add("sweep", samtemplate.Transaction(samtemplate.Dynamo("PutItem", "RUNNING#0"), samtemplate.Dynamo("DeleteItem", "GARBAGE#0")))
+	calls.Add("sweep", samtemplate.Dynamo("DeleteItem", "RUNNING#1")) // the transaction covers it, and the put before
 	calls.Add("get-health", samtemplate.S3("GetObject", "uploads/x/y"))
 	calls["sweep"][samtemplate.OwnSecret("DeleteSecret", samtemplate.OrgTag)] = "now and then"
+	if len(calls["sweep"]) != 4 {
+		t.Errorf("%d calls: %v", len(calls["sweep"]), calls["sweep"])
+	}
 	file := filepath.Join(t.TempDir(), "calls.txt")
 	if err := os.WriteFile(file, []byte(calls.Format()), 0o600); err != nil {
 		t.Fatal(err)
