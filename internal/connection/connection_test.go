@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ import (
 	"muster/internal/local/bolt"
 	"muster/internal/local/vault"
 	"muster/internal/org"
+	"muster/internal/secret/secrettest"
 	"muster/internal/table"
 )
 
@@ -306,6 +308,40 @@ func TestListFromFarBehindTheEnd(t *testing.T) {
 		if err != nil || len(page) != 0 || c.rows.Load() > 1 {
 			t.Errorf("%s: %d connections of %d rows, %v", env, len(page), c.rows.Load(), err)
 		}
+	}
+}
+
+// Who asks for what was updated since the last that they saw misses no change for
+// which the vault took its time, while quick ones went by.
+func TestSlowChangeIsListedSince(t *testing.T) {
+	for name, slow := range map[string]func(*world, *connection.Keeper, connection.ID) (connection.Connection, error){
+		"create": func(w *world, k *connection.Keeper, _ connection.ID) (connection.Connection, error) {
+			return k.Create(w.Context(), w.org, connection.ID{}, change(w, ours))
+		},
+		"update": func(w *world, k *connection.Keeper, id connection.ID) (connection.Connection, error) {
+			return k.Update(w.Context(), w.org, id, patch(w, `{"auth":{"access_token":"t2"},"integration_name":"N"}`))
+		},
+	} {
+		w := newWorld(t)
+		old := w.create(ours)
+		var seen time.Time
+		busy := &secrettest.Faulty{Vault: w.vault, Hook: func(c secrettest.Call) secrettest.Fault {
+			if c.Method == secrettest.Put {
+				w.pass(10 * time.Second)
+				seen = w.create(least + `}`).UpdatedAt
+				w.pass(10 * time.Second)
+			}
+			return secrettest.None()
+		}}
+		c, err := slow(w, w.process(w.table, busy), old.ID)
+		if err != nil || seen.IsZero() {
+			t.Fatalf("%s: %v", name, err)
+		}
+		page, err := w.keeper().List(t.Context(), w.org, connection.Query{Environment: c.Environment, UpdatedFrom: seen, Limit: 10})
+		if err != nil || !slices.ContainsFunc(page, func(other connection.Connection) bool { return other.ID == c.ID }) {
+			t.Errorf("%s: updated at %v, not listed since %v, %v", name, c.UpdatedAt, seen, err)
+		}
+		w.check()
 	}
 }
 

@@ -43,8 +43,7 @@ func (k *Keeper) Create(ctx context.Context, o org.ID, id ID, ch Change) (Connec
 
 func (k *Keeper) create(ctx context.Context, o org.ID, id ID, ch Change) (Connection, error) {
 	ch.Replace = true
-	now := k.Now().UTC().Truncate(time.Second)
-	next, m, err := ch.on(Connection{ID: id, Org: o, CreatedAt: now, UpdatedAt: now})
+	next, m, err := ch.on(Connection{ID: id, Org: o})
 	if err != nil {
 		return Connection{}, err
 	}
@@ -54,6 +53,10 @@ func (k *Keeper) create(ctx context.Context, o org.ID, id ID, ch Change) (Connec
 	}
 	made := next
 	made.Secret = p.secret
+	// Not before the vault had its time: who lists what was updated since has by now
+	// seen what was written meanwhile.
+	made.CreatedAt = k.Now().UTC().Truncate(time.Second)
+	made.UpdatedAt = made.CreatedAt
 	if err = k.commit(ctx, found{}, made, p.with...); !isConflict(err) {
 		return made, err
 	}
