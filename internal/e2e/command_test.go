@@ -54,7 +54,7 @@ func terminate(t *testing.T, s server) {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	s.wait(t, 5*time.Second)
+	s.wait(t, 20*time.Second) // it gives requests that run 25
 	if s.err != nil {
 		t.Errorf("a server with nothing to do ended with %v", s.err)
 	}
@@ -68,8 +68,8 @@ func TestDemo(t *testing.T) {
 	if !strings.HasPrefix(report, "and synced") {
 		t.Errorf("it says %q", report)
 	}
-	p.line(t, "In another terminal", 5*time.Second)
-	p.line(t, "  curl -s -H \"Authorization: Bearer $KEY\" -X PUT", 5*time.Second)
+	p.line(t, "In another terminal", 30*time.Second)
+	p.line(t, "  curl -s -H \"Authorization: Bearer $KEY\" -X PUT", 30*time.Second)
 	said, commands, _ := strings.Cut(p.out.String(), "In another terminal")
 	if !strings.Contains(said, `"status": "completed"`) {
 		t.Errorf("no report of a completed job in:\n%s", said)
