@@ -2,6 +2,7 @@ package connection_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -334,6 +336,60 @@ func TestVaultUnavailable(t *testing.T) {
 	if names := w.vault.Secrets(t, w.org); len(names) != 0 || down.Faults() == 0 {
 		t.Errorf("%v are left, %d faults", names, down.Faults())
 	}
+}
+
+// hangs is a vault that never answers.
+type hangs struct{ secret.Vault }
+
+func (hangs) Find(ctx context.Context, _ org.ID, _ string) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
+func (hangs) Get(ctx context.Context, _ org.ID, _ secret.Ref) (secret.Value, error) {
+	<-ctx.Done()
+	return secret.Value{}, ctx.Err()
+}
+
+func (hangs) Put(ctx context.Context, _ org.ID, _, _ string, _ secret.Value) (secret.Ref, error) {
+	<-ctx.Done()
+	return secret.Ref{}, ctx.Err()
+}
+
+// A vault that does not answer: the client is told before a gateway gives up, after
+// 29 seconds and in its own words; and nobody is kept out by the lock.
+func TestVaultHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.bring("their/own", "1")
+		c := w.create(ours)
+		k := w.process(w.table, hangs{w.vault})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour) // a gateway's, if it had so much patience
+		defer cancel()
+		for name, try := range map[string]func() error{
+			"create": func() error {
+				_, err := k.Create(ctx, w.org, connection.ID{}, change(t, ours))
+				return err
+			},
+			"bring": func() error {
+				_, err := k.Create(ctx, w.org, connection.ID{}, change(t, least+`,"auth_aws_arn":"their/own"}`))
+				return err
+			},
+			"update": func() error {
+				_, err := k.Update(ctx, w.org, c.ID, patch(t, `{"auth":{"access_token":"t2"}}`))
+				return err
+			},
+		} {
+			began := time.Now()
+			err := try()
+			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 26*time.Second {
+				t.Errorf("%s: after %v %v", name, took, err)
+			}
+		}
+		if got := w.update(c.ID, patch(t, `{"auth":{"access_token":"t3"}}`)); got.ID != c.ID {
+			t.Error(got)
+		}
+	})
 }
 
 // A vault that may not show a secret: the client reads what it reads of one that is

@@ -23,6 +23,8 @@ type Keeper struct {
 // what is there under it already is the answer; zero draws one. *Invalid,
 // secret.ErrUnavailable, secret.ErrTooMany: nothing was made.
 func (k *Keeper) Create(ctx context.Context, o org.ID, id ID, ch Change) (Connection, error) {
+	ctx, cancel := context.WithTimeout(ctx, workTime)
+	defer cancel()
 	if id.IsZero() {
 		id = NewID()
 	} else if found, err := k.Get(ctx, o, id); !errors.Is(err, ErrNotFound) {

@@ -18,8 +18,9 @@ import (
 var ErrBusy = errors.New("connection: others are changing it")
 
 // How long the lock of a connection lasts, how long its holder works at most, so
-// that it is not still writing when the lock is another's, and how long one waits
-// for it, or for one's turn to write the row.
+// that it is not still writing when the lock is another's (and who makes one, so
+// that the client hears of it from us: a gateway waits for 29 seconds), and how long
+// one waits for the lock, or for one's turn to write the row.
 const (
 	lockTTL  = 30 * time.Second
 	workTime = 25 * time.Second
