@@ -12,13 +12,13 @@ import (
 // import none. An adapter knows its port and pure vocabulary, a family the api
 // and what it shows, and nobody but the mains knows a platform.
 var arrows = map[string]string{
-	"table": "", "blob": "", "roster": "", "catalog": "",
+	"table": "", "blob": "", "roster": "", "catalog": "", "near": "",
 	"org":         "table",
 	"secret":      "org",
 	"connection":  "catalog garbage org secret table",
 	"lease":       "table",
 	"garbage":     "table",
-	"rosterfile":  "roster",
+	"rosterfile":  "near roster",
 	"job":         "blob lease org roster table",
 	"upload":      "blob org table",
 	"integration": "catalog garbage job lease org table",
@@ -45,9 +45,10 @@ var arrows = map[string]string{
 	"aws/gateway": "api",
 	"aws/emf":     "",
 	"aws/quiet":   "",
-	"aws":         "api app aws/dynamo aws/emf aws/gateway aws/quiet aws/s3store aws/secrets blob job secret table",
+	"aws/invoke":  "job",
+	"aws":         "api app aws/dynamo aws/emf aws/gateway aws/quiet blob job secret table",
 
-	"cmd/muster": "api app app/dataplane aws aws/emf blob cost job local openapi org roster rosterfile rosterfile/rostergen syncer table",
+	"cmd/muster": "api app app/dataplane aws aws/emf aws/invoke aws/s3store aws/secrets blob cost job local openapi org roster rosterfile rosterfile/rostergen syncer table",
 
 	// What only tests and benchmarks use.
 	"rosterfile/rostergen":      "",

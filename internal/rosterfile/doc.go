@@ -31,9 +31,12 @@
 // without a usable e-mail address ([roster.Email]) is skipped. All other values are
 // taken generously, and where that fails the field is dropped and a problem listed:
 //
-//   - null and "" are "not given"; an unknown member is ignored; names are matched
-//     exactly, after JSON's escapes. A name twice in one record: the last counts, and
-//     a wrong_type problem says so.
+//   - null and "" are "not given". Names are matched exactly, after JSON's escapes. A
+//     name twice in one record: the last counts, and a wrong_type problem says so.
+//   - An unknown member is ignored, as the contract has it. But it may be a slip of the
+//     pen: behind all else of the read a member_unknown problem says for each of the
+//     first 50 names of up to 100 bytes, by kind of object, where it is first, how often
+//     it is there, and which name was meant if one is near; one more counts the others.
 //   - A number or boolean where text belongs is taken as it is written: 1e3 is "1e3".
 //   - Text is kept as it stands. Only e-mails, enums, dates and licence names are
 //     trimmed; a licence is its name, in exactly that case.

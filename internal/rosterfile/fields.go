@@ -13,13 +13,14 @@ const (
 // number, member 0 being the e-mail address.
 type fields struct {
 	record
-	names  []string
+	object
 	number func(name []byte) int // of a member; below 0: not one of ours
 	entity roster.Entity         // what is lost with the record
 
 	out   *output
 	found []span
 	email []byte
+	again bool // the record was read before, and its unknown members are counted
 }
 
 // read finds the members and the address. Without a usable address the record is
@@ -30,9 +31,9 @@ func (f *fields) read(v record, out *output) (ok bool) {
 		f.refuse(roster.NotAnObject, "", span{}, expectObject)
 		return false
 	}
-	twice := scan(v.raw, f.number, f.found)
+	twice := f.scan(v.raw)
 	if reason := f.address(f.found[0]); reason != "" {
-		f.refuse(reason, f.names[0], f.found[0], expectEmail)
+		f.refuse(reason, f.members[0], f.found[0], expectEmail)
 		return false
 	}
 	for m := 0; twice>>m != 0; m++ {
@@ -41,6 +42,40 @@ func (f *fields) read(v record, out *output) (ok bool) {
 		}
 	}
 	return true
+}
+
+// scan finds the members of an object, the last of each name, and reports which were
+// there before, by bit. The object is known to be valid JSON.
+func (f *fields) scan(raw []byte) (twice uint) {
+	clear(f.found)
+	for i := gap(raw, 1); raw[i] != '}'; i = gap(raw, i) {
+		if raw[i] == ',' {
+			i = gap(raw, i+1)
+		}
+		at := stringAt(raw, i)
+		name := nameAt(raw, at)
+		value := valueAt(raw, gap(raw, gap(raw, at.to)+1))
+		if m := f.number(name); m < 0 {
+			f.unknown(name, at.from)
+		} else {
+			if f.found[m].to > 0 {
+				twice |= 1 << m
+			}
+			f.found[m] = value
+		}
+		i = value.to
+	}
+	return twice
+}
+
+// unknown notes a member that is not one of ours, its name at an offset.
+func (f *fields) unknown(name []byte, at int) {
+	if f.again {
+		return
+	}
+	f.out.unknowns.add(&f.object, name, func() (string, place) {
+		return f.pointer("") + "/" + token(string(name)), f.at.after(f.raw[:at])
+	})
 }
 
 func (f *fields) address(at span) (reason roster.Reason) {
@@ -60,7 +95,7 @@ func (f *fields) refuse(reason roster.Reason, member string, at span, detail str
 
 // drop says that a member was not taken as it stood.
 func (f *fields) drop(reason roster.Reason, member int, detail string) {
-	f.out.problem(f.problem(reason, f.names[member], f.found[member], detail))
+	f.out.problem(f.problem(reason, f.members[member], f.found[member], detail))
 }
 
 // text is a member's text, dropped where it has none.

@@ -29,11 +29,12 @@ func TestFile(t *testing.T) {
 			"user 0 1:11 a@b.se\nfault line 2, column 1: expected the end of the file: only white space may follow the object\n"},
 		{"NUL behind", `{"users":[` + one + "]}\x00",
 			"user 0 1:11 a@b.se\nfault line 1, column 31: expected the end of the file: only white space may follow the object\n"},
-		{"unknown members", `{"x":[{"users":[]}],"users":[` + one + `],"Users":7,"y":{"z":[1,"]"]}}`, "user 0 1:30 a@b.se\n"},
+		{"unknown members", `{"x":[{"users":[]}],"users":[` + one + `],"Users":7,"y":{"z":[1,"]"]}}`,
+			"user 0 1:30 a@b.se\nproblem member_unknown /x 1:2\nproblem member_unknown /Users 1:50\nproblem member_unknown /y 1:60\n"},
 		{"an escaped name", `{"\u0075sers":[{"em\u0061il":"\u0061@b.se"}]}`, "user 0 1:16 a@b.se\n"},
-		{"10,000 deep", nest(10_000), "user 0 1:11 a@b.se\n"},
-		{"10,001 deep", nest(10_001), "user 0 1:11 a@b.se\nfault line 1, column 10034 in /x" + strings.Repeat("/0", 99) + "…: not valid JSON: exceeded max depth\n"},
-		{"10,000 deep in a user", nestUser(10_000), "user 0 1:11 a@b.se\n"},
+		{"10,000 deep", nest(10_000), "user 0 1:11 a@b.se\nproblem member_unknown /x 1:31\n"},
+		{"10,001 deep", nest(10_001), "user 0 1:11 a@b.se\nproblem member_unknown /x 1:31\nfault line 1, column 10034 in /x" + strings.Repeat("/0", 99) + "…: not valid JSON: exceeded max depth\n"},
+		{"10,000 deep in a user", nestUser(10_000), "user 0 1:11 a@b.se\nproblem member_unknown /users/0/x 1:29\n"},
 		{"10,001 deep in a user", nestUser(10_001), "fault line 1, column 50018 in /users/0" + strings.Repeat("/y", 96) + "…: not valid JSON: exceeded max depth\n"},
 
 		{"empty", "", "fault line 1, column 1: the file is empty: expected an object with the member users\n"},
@@ -62,11 +63,11 @@ func TestFile(t *testing.T) {
 		{"leading zero", `{"users":[{"id":007}]}`, "fault line 1, column 18 in /users/0: not valid JSON: invalid character '0' after object value (expecting ',' or '}')\n"},
 		{"a raw line break in a string", "{\"users\":[{\"id\":\"a\nb\"}]}", "fault line 1, column 19 in /users/0/id: not valid JSON: invalid character '\\n' in string (expecting non-control character)\n"},
 		{"invalid UTF-8", "{\"users\":[{\"firstName\":\"J\xf6rg\"}]}", "fault line 1, column 26 in /users/0/firstName: not valid JSON: invalid UTF-8\n"},
-		{"invalid UTF-8 in what is ignored", "{\"x\":\"\xff\"}", "fault line 1, column 7 in /x: not valid JSON: invalid UTF-8\n"},
+		{"invalid UTF-8 in what is ignored", "{\"x\":\"\xff\"}", "problem member_unknown /x 1:2\nfault line 1, column 7 in /x: not valid JSON: invalid UTF-8\n"},
 		{"a lone surrogate", `{"users":[{"firstName":"\ud800"}]}`, "fault line 1, column 25 in /users/0/firstName: not valid JSON: invalid surrogate pair in string\n"},
 		{"a lone low surrogate in a name", `{"users":[{"\udc00":1}]}`, "fault line 1, column 13 in /users/0: not valid JSON: invalid surrogate pair in string\n"},
 		{"mismatched brackets", `{"users":[` + one + `}`, "user 0 1:11 a@b.se\nfault line 1, column 29 in /users: not valid JSON: invalid character '}' after array element (expecting ',' or ']')\n"},
-		{"mismatched brackets in what is ignored", `{"x":[1}`, "fault line 1, column 8 in /x: not valid JSON: invalid character '}' after array element (expecting ',' or ']')\n"},
+		{"mismatched brackets in what is ignored", `{"x":[1}`, "problem member_unknown /x 1:2\nfault line 1, column 8 in /x: not valid JSON: invalid character '}' after array element (expecting ',' or ']')\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			same(t, told(t.Context(), file(c.in)), c.want)

@@ -57,6 +57,7 @@ func FuzzRead(f *testing.F) {
 func digest(t *testing.T, source roster.Source) []string {
 	var users, licenses, grants []string
 	var lost skipped
+	ignored := unknown{}
 	for batch, err := range source.Read(t.Context(), nil) {
 		if err != nil {
 			if fault := (*roster.Fault)(nil); !errors.As(err, &fault) || len(fault.Problems) == 0 || fault.Problems[0].Line < 1 || fault.Problems[0].Column < 1 {
@@ -76,12 +77,15 @@ func digest(t *testing.T, source roster.Source) []string {
 		}
 		for _, p := range batch.Problems {
 			lost[p.Skips]++
+			if p.Reason == roster.MemberUnknown {
+				ignored.told(t, p)
+			}
 		}
 		for _, g := range batch.Grants {
 			grants = append(grants, g.License+" "+g.Email)
 		}
 	}
-	return slices.Concat(users, licenses, grants, lost.lines())
+	return slices.Concat(users, licenses, grants, lost.lines(), ignored.lines())
 }
 
 // skipped counts records by roster.Entity.
@@ -89,6 +93,65 @@ type skipped [roster.GrantEntity + 1]int
 
 func (s skipped) lines() []string {
 	return []string{fmt.Sprintf("skipped %d %d %d", s[roster.UserEntity], s[roster.LicenseEntity], s[roster.GrantEntity])}
+}
+
+// unknown counts members that nobody knows by their kind of object and name, and in all
+// under "". Names that are many or long are told in a sum.
+type unknown map[string]int
+
+func (u unknown) told(t *testing.T, p roster.Problem) {
+	what, rest, one := strings.Cut(p.Detail, " has no such member: ignored")
+	times, form := 1, ", %d times"
+	if !one {
+		what, rest, form = "", p.Detail, "unknown members of other names: %d in all"
+	}
+	if _, err := fmt.Sscanf(rest, form, &times); err != nil && (!one || strings.HasPrefix(rest, ",")) {
+		t.Fatal(p.Detail)
+	}
+	u.add(what, p.Pointer[strings.LastIndexByte(p.Pointer, '/')+1:], times)
+}
+
+func (u unknown) add(what, name string, times int) {
+	u[""] += times
+	if what != "" {
+		u[what+" "+name] += times
+	}
+}
+
+// count finds them in an object and answers what its member known[0] is, each time.
+func (u unknown) count(what string, raw []byte, known ...string) (first []json.RawMessage) {
+	if members(raw) == nil {
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.Token()
+	for dec.More() {
+		token, _ := dec.Token()
+		var value json.RawMessage
+		_ = dec.Decode(&value)
+		switch name := token.(string); {
+		case name == known[0]:
+			first = append(first, value)
+		case !slices.Contains(known, name):
+			kind := what
+			if len(name) > 100 {
+				kind = "" // in the sum alone
+			}
+			u.add(kind, strings.NewReplacer("~", "~0", "/", "~1").Replace(name), 1)
+		}
+	}
+	return first
+}
+
+// lines are the sum alone where not all names may be told.
+func (u unknown) lines() (lines []string) {
+	for name, times := range u {
+		if name == "" || len(u) <= 50 {
+			lines = append(lines, fmt.Sprintf("unknown %q %d", name, times))
+		}
+	}
+	slices.Sort(lines)
+	return lines
 }
 
 type document struct {
@@ -104,7 +167,10 @@ func oracle(data []byte) []string {
 	}
 	var users, licenses, grants []string
 	var lost skipped
+	ignored := unknown{}
+	ignored.count("the file", data, "users", "licenses")
 	for _, raw := range doc.users {
+		ignored.count("a user", raw, "email", "id", "firstName", "lastName", "status", "externalStatus", "roles", "lastUsedDate")
 		m := members(raw)
 		email, reason := roster.Email(plain(m["email"]))
 		if reason != "" {
@@ -115,6 +181,13 @@ func oracle(data []byte) []string {
 			string('0' + rune(status(m["status"])))}, "|"))
 	}
 	for _, raw := range doc.licenses {
+		for _, list := range ignored.count("a licence", raw, "users", "name", "unassignedAmount", "pricePerUser") {
+			var holders []json.RawMessage
+			_ = json.Unmarshal(list, &holders)
+			for _, holder := range holders {
+				ignored.count("a licence's user", holder, "email", "licenseStatus")
+			}
+		}
 		m := members(raw)
 		var holders []json.RawMessage
 		_ = json.Unmarshal(m["users"], &holders) // another type: none
@@ -137,7 +210,7 @@ func oracle(data []byte) []string {
 	if len(users) == 0 {
 		return nil
 	}
-	return slices.Concat(users, licenses, grants, lost.lines())
+	return slices.Concat(users, licenses, grants, lost.lines(), ignored.lines())
 }
 
 // status is the format's: active where none is given, Unknown where it is no word of it.

@@ -25,7 +25,7 @@ const expectGrantStatus = "expected active, inactive or deleted"
 type grantDecoder struct{ fields }
 
 func newGrantDecoder() grantDecoder {
-	return grantDecoder{fields{names: grantNames, number: grantNumber, entity: roster.GrantEntity, found: make([]span, len(grantNames))}}
+	return grantDecoder{fields{object: newObject("a licence's user", grantNames), number: grantNumber, entity: roster.GrantEntity, found: make([]span, len(grantNames))}}
 }
 
 // decode leaves the licence's name to the caller, who may not know it yet.

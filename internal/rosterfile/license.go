@@ -30,7 +30,8 @@ const (
 
 // license is one whose end has not come: its members so far, the last of each name.
 type license struct {
-	record   // raw is not used
+	record // raw is not used
+	object
 	out      *output
 	members  [licenseMembers]record // copies; of users the place only
 	seen     uint                   // by bit
@@ -198,12 +199,13 @@ func (r *reading) licenseAt(s *stream, i int64) error {
 
 func (r *reading) licenseMember(s *stream) error {
 	l := &r.license
-	name, at, err := s.name()
+	of, name, at, err := s.name()
 	if err != nil {
 		return err
 	}
 	switch m := l.find(name, at); m {
 	case -1:
+		r.unknown(&l.object, name, l.pointer(""), of)
 		return s.skip(skipDepth)
 	case licenseUsers:
 		return r.hold(s)
@@ -246,7 +248,9 @@ func (r *reading) grants(name string) error {
 	defer s.Close()
 	return s.array(list, func(v record) error {
 		from := len(r.out.batch.Grants)
+		r.grant.again = v.index < holdGrants
 		r.grant.decode(v, l.index, r.out)
+		r.grant.again = false
 		l.settle(from, name)
 		return r.out.flushIfFull()
 	})

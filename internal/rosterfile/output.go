@@ -30,6 +30,8 @@ type output struct {
 	roles   map[string][]string // by their JSON
 	valid   int64               // users so far
 	refused []roster.Problem    // the first that cost a user
+
+	unknowns unknowns
 }
 
 func newOutput(yield func(roster.Batch, error) bool) *output {

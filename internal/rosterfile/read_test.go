@@ -151,18 +151,19 @@ func TestTooLarge(t *testing.T) {
 	fault := func(at string) string {
 		return "fault " + at + ": expected no value and no white space of more than 1048576 bytes; the next is larger\n"
 	}
+	const unknown = "problem member_unknown /x 1:2\n"
 	for _, c := range []struct{ name, in, want string }{
-		{"a user that fits", `{"users":[{"email":"a@b.se","x":"` + fits + `"}]}`, "user 0 1:11 a@b.se\n"},
+		{"a user that fits", `{"users":[{"email":"a@b.se","x":"` + fits + `"}]}`, "user 0 1:11 a@b.se\nproblem member_unknown /users/0/x 1:29\n"},
 		{"a user", `{"users":[` + one + ",\n{\"email\":\"a@b.se\",\"x\":\"" + over + `"}]}`, "user 0 1:11 a@b.se\n" + fault("line 2, column 1 in /users/1")},
 		{"the first user", `{"users":["` + over + `"]}`, fault("line 1, column 11 in /users/0")},
 		{"a licence's name", `{"licenses":[{"name":"` + over + `"}]}`, "lists licences\n" + fault("line 1, column 22 in /licenses/0/name")},
 		{"a licence's user", `{"licenses":[{"users":[7,"` + over + `"]}]}`, "problem not_an_object /licenses/0/users/0 1:24 skips grant\nlists licences\n" + fault("line 1, column 26 in /licenses/0/users/1")},
 		{"a name", `{"` + over + `":0}`, fault("line 1, column 2")},
-		{"a string that is ignored", `{"x":["` + over + `"]}`, fault("line 1, column 7 in /x/0")},
+		{"a string that is ignored", `{"x":["` + over + `"]}`, unknown + fault("line 1, column 7 in /x/0")},
 		{"white space", `{"users":` + strings.Repeat(" ", len(over)) + `[]}`, fault("line 1, column 1048585 in /users")},
-		{"a number", `{"x":` + strings.Repeat("1", len(over)) + `}`, fault("line 1, column 6 in /x")},
+		{"a number", `{"x":` + strings.Repeat("1", len(over)) + `}`, unknown + fault("line 1, column 6 in /x")},
 		{"names that are nested", `{"x":` + strings.Repeat(`{"`+fits[:100_000]+`":`, 50) + "0" + strings.Repeat("}", 50) + "}",
-			fault("line 1, column 800038 in /x/" + strings.Repeat("a", 197) + "…")},
+			unknown + fault("line 1, column 800038 in /x/"+strings.Repeat("a", 197)+"…")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			same(t, told(t.Context(), file(c.in)), c.want)

@@ -43,32 +43,11 @@ type span struct {
 	escaped  bool // a string with a backslash in it
 }
 
-// scan finds the members of an object that number knows, the last of each name, and
-// reports which were there before, by bit. The object is known to be valid JSON.
-func scan(raw []byte, number func([]byte) int, found []span) (twice uint) {
-	clear(found)
-	for i := gap(raw, 1); raw[i] != '}'; i = gap(raw, i) {
-		if raw[i] == ',' {
-			i = gap(raw, i+1)
-		}
-		name := stringAt(raw, i)
-		value := valueAt(raw, gap(raw, gap(raw, name.to)+1))
-		if f := member(raw, name, number); f >= 0 {
-			if found[f].to > 0 {
-				twice |= 1 << f
-			}
-			found[f] = value
-		}
-		i = value.to
+func nameAt(raw []byte, at span) []byte {
+	if at.escaped {
+		return unquote(raw, at)
 	}
-	return twice
-}
-
-func member(raw []byte, name span, number func([]byte) int) int {
-	if name.escaped {
-		return number(unquote(raw, name))
-	}
-	return number(raw[name.from+1 : name.to-1])
+	return raw[at.from+1 : at.to-1]
 }
 
 // gap is the first position from i on that is not white space.

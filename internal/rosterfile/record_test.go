@@ -15,9 +15,10 @@ func TestUser(t *testing.T) {
 		{"objects for text", `{"id":{"a":"}"},"email":"a@b.se", "firstName":[]}`,
 			"user 1 2:1 a@b.se\nproblem wrong_type /users/1/id 2:7\nproblem wrong_type /users/1/firstName 2:47"},
 		{"escapes", `{"email":"\u0041@b.se","firstName":"J\u00f6rg \"\\\/\ud83d\ude00\t"}`, `user 1 2:1 a@b.se first="Jörg \"\\/😀\t"`},
-		{"unknown members", `{"x":{"email":"no"},"email":"a@b.se","Email":"c@d.se","y":[[],{},"]}"],"z":-1.5e-7}`, `user 1 2:1 a@b.se`},
+		{"unknown members", `{"x":{"email":"no"},"email":"a@b.se","Email":"c@d.se","y":[[],{},"]}"],"z":-1.5e-7}`,
+			"user 1 2:1 a@b.se\nproblem member_unknown /users/1/x 2:2\nproblem member_unknown /users/1/Email 2:38\nproblem member_unknown /users/1/y 2:55\nproblem member_unknown /users/1/z 2:72"},
 		{"a name twice", "{\"email\":\"bad\",\"id\":{},\"email\":\"a@b.se\",\n\"id\":8,\"x\":1,\"x\":2}",
-			"user 1 2:1 a@b.se id=\"8\"\nproblem wrong_type /users/1/email 2:32\nproblem wrong_type /users/1/id 3:6"},
+			"user 1 2:1 a@b.se id=\"8\"\nproblem wrong_type /users/1/email 2:32\nproblem wrong_type /users/1/id 3:6\nproblem member_unknown /users/1/x 3:8"},
 		{"spread over lines", "{\n  \"email\"\t:\r\n  \"a@b.se\" ,\n  \"status\":\n \"gone\"\n}", "user 1 2:1 a@b.se unknown\nproblem status_unknown /users/1/status 6:2"},
 
 		{"no object", `["a@b.se"]`, "problem not_an_object /users/1 2:1 skips user"},
@@ -126,7 +127,8 @@ func TestLicense(t *testing.T) {
 		{"empty", `{"name":"Pro","unassignedAmount":"","pricePerUser":" ","users":[]}`, `licence 0 2:1 "Pro" 0`},
 		{"a number for a name", `{"name":365}`, `licence 0 2:1 "365" 0`},
 		{"names keep their case", `{"name":"pro Ü"}`, `licence 0 2:1 "pro Ü" 0`},
-		{"unknown members", `{"x":{"name":[1]},"name":"Pro","Users":7}`, `licence 0 2:1 "Pro" 0`},
+		{"unknown members", `{"x":{"name":[1]},"name":"Pro","Users":7}`,
+			"licence 0 2:1 \"Pro\" 0\nproblem member_unknown /licenses/0/x 2:2\nproblem member_unknown /licenses/0/Users 2:32"},
 		{"numbers as text", `{"name":"Pro","unassignedAmount":"10","pricePerUser":" 15000.0 "}`, `licence 0 2:1 "Pro" 10 price=15000`},
 		{"numbers that are none", `{"name":"Pro","unassignedAmount":"ten","pricePerUser":"15,000"}`,
 			"licence 0 2:1 \"Pro\" 0\nproblem amount_invalid /licenses/0/unassignedAmount 2:34\nproblem price_invalid /licenses/0/pricePerUser 2:55"},
@@ -147,7 +149,7 @@ func TestLicense(t *testing.T) {
 		{"no name, but users", `{"users":[{"email":"a@b.se"},{"email":"c@d.se","licenseStatus":"x"},{"id":1}]}`,
 			"problem status_unknown /licenses/0/users/1/licenseStatus 2:64\nproblem email_missing /licenses/0/users/2/email 2:69 skips grant\n" +
 				"problem license_name_missing /licenses/0/name 2:1 skips licence\n" +
-				"problem license_name_missing /licenses/0/users/0 2:11 skips grant\nproblem license_name_missing /licenses/0/users/1 2:30 skips grant"},
+				"problem license_name_missing /licenses/0/users/0 2:11 skips grant\nproblem license_name_missing /licenses/0/users/1 2:30 skips grant\nproblem member_unknown /licenses/0/users/2/id 2:70"},
 
 		{"a user of its that is no object", `{"name":"Pro","users":["a@b.se"]}`, "licence 0 2:1 \"Pro\" 0\nproblem not_an_object /licenses/0/users/0 2:24 skips grant"},
 		{"a user of its without a usable e-mail", `{"name":"Pro","users":[{"email":""},{"email":"a"}]}`,
@@ -158,7 +160,7 @@ func TestLicense(t *testing.T) {
 			"licence 0 2:1 \"Pro\" 0\ngrant 0/0 2:24 \"Pro\" a@b.se derived\ngrant 0/1 2:66 \"Pro\" a@b.se derived\n" +
 				"problem status_unknown /licenses/0/users/0/licenseStatus 2:58\nproblem wrong_type /licenses/0/users/1/licenseStatus 2:100"},
 		{"a name twice in a user of its", `{"name":"Pro","users":[{"email":"x","email":"a@b.se","lastUsedDate":"?"}]}`,
-			"licence 0 2:1 \"Pro\" 0\ngrant 0/0 2:24 \"Pro\" a@b.se derived\nproblem wrong_type /licenses/0/users/0/email 2:45"},
+			"licence 0 2:1 \"Pro\" 0\ngrant 0/0 2:24 \"Pro\" a@b.se derived\nproblem wrong_type /licenses/0/users/0/email 2:45\nproblem member_unknown /licenses/0/users/0/lastUsedDate 2:54"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			same(t, told(t.Context(), file("{\"licenses\":[\n"+c.in+`],"users":[{"email":"z@b.se"}]}`)),

@@ -43,12 +43,14 @@ func (s source) Read(ctx context.Context, cursor []byte) iter.Seq2[roster.Batch,
 			return
 		}
 		r := reading{ctx: ctx, open: s.open, out: newOutput(yield), user: newUserDecoder(), grant: newGrantDecoder()}
+		r.top, r.license.object = newObject("the file", topNames), newObject("a licence", licenseNames[:])
 		err := r.file()
 		if errors.Is(err, errStopped) {
 			return
 		}
 		// What was found before the error is said before it: a report of a bad file
-		// names its bad records too.
+		// names its bad records too, and "user" is why there are no "users".
+		r.out.unknowns.tell(r.out)
 		if stopped := r.out.flush(); stopped == nil && err != nil {
 			yield(roster.Batch{}, err)
 		}
@@ -63,7 +65,10 @@ type reading struct {
 	user    userDecoder
 	grant   grantDecoder
 	license license
+	top     object
 }
+
+var topNames = []string{"users", "licenses"}
 
 func (r *reading) file() error {
 	s, err := r.stream(0, origin, "")
@@ -107,7 +112,7 @@ func (r *reading) document(s *stream) (users place, err error) {
 	}
 	var seen [2]bool
 	for s.peek() != '}' {
-		name, at, err := s.name()
+		of, name, at, err := s.name()
 		if err != nil {
 			return place{}, err
 		}
@@ -118,6 +123,7 @@ func (r *reading) document(s *stream) (users place, err error) {
 		case "licenses":
 			err = r.licenses(s, &seen[1], at)
 		default:
+			r.unknown(&r.top, name, "", of)
 			err = s.skip(skipDepth)
 		}
 		if err != nil {
@@ -131,6 +137,11 @@ func (r *reading) document(s *stream) (users place, err error) {
 		return place{}, s.fault(start, "", "expected a member users, an array; there is none")
 	}
 	return users, nil
+}
+
+// unknown notes a member of what is read token by token.
+func (r *reading) unknown(in *object, name, pointer string, at place) {
+	r.out.unknowns.add(in, []byte(name), func() (string, place) { return pointer + "/" + token(name), at })
 }
 
 // list reads one of the two lists that the top level has at most once.

@@ -100,14 +100,15 @@ func (s *stream) close() error {
 	return nil
 }
 
-// name reads the name of a member.
-func (s *stream) name() (string, place, error) {
+// name reads the name of a member; of is its own place and at that of the value.
+func (s *stream) name() (of place, name string, at place, err error) {
+	of = s.here()
 	tok, err := s.dec.ReadToken()
 	if err != nil {
-		return "", place{}, s.failed(err)
+		return of, "", place{}, s.failed(err)
 	}
-	name := tok.String()
-	return name, s.here(), nil
+	name = tok.String()
+	return of, name, s.here(), nil
 }
 
 // record reads a value whole. Its bytes are valid until the next call; list and index

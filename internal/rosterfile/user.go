@@ -54,7 +54,7 @@ const (
 type userDecoder struct{ fields }
 
 func newUserDecoder() userDecoder {
-	return userDecoder{fields{names: userNames, number: userNumber, entity: roster.UserEntity, found: make([]span, len(userNames))}}
+	return userDecoder{fields{object: newObject("a user", userNames), number: userNumber, entity: roster.UserEntity, found: make([]span, len(userNames))}}
 }
 
 func (d *userDecoder) decode(v record, out *output) {
@@ -140,7 +140,7 @@ func (d *userDecoder) roleList(at span) (roles []string, bad int) {
 				return
 			}
 			if bad++; bad <= mostNamed {
-				d.out.problem(d.problem(roster.WrongType, userNames[userRoles]+"/"+strconv.Itoa(i), v, expectRole))
+				d.out.problem(d.problem(roster.WrongType, d.members[userRoles]+"/"+strconv.Itoa(i), v, expectRole))
 			}
 		})
 	default:

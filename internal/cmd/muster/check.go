@@ -133,7 +133,7 @@ type printer struct {
 // severity is "warning" where the problem costs nothing: no record, no field.
 func severity(r roster.Reason) string {
 	switch r {
-	case roster.IDShared, roster.LicenseDuplicate, roster.LicenseUserUnmatched:
+	case roster.IDShared, roster.LicenseDuplicate, roster.LicenseUserUnmatched, roster.MemberUnknown:
 		return "warning"
 	}
 	return "error"

@@ -48,6 +48,15 @@ users.json: 0 errors, 1 warning: a sync would take it
   licenses  received 0, valid 0, skipped 0, duplicates 0
   grants    received 0, valid 0, skipped 0, duplicates 0
 `},
+		{"names that nobody knows", `{"users": [{"email": "ada@example.com", "fristName": "Ada", "team": 7}, {"email": "bo@example.com", "fristName": "Bo"}], "licences": []}`, 0,
+			`users.json:1:41: warning: /users/0/fristName: a user has no such member: ignored, 2 times; did you mean firstName? (member_unknown)
+users.json:1:61: warning: /users/0/team: a user has no such member: ignored (member_unknown)
+users.json:1:122: warning: /licences: the file has no such member: ignored; did you mean licenses? (member_unknown)
+users.json: 0 errors, 3 warnings: a sync would take it
+  users     received 2, valid 2, skipped 0, duplicates 0
+  licenses  received 0, valid 0, skipped 0, duplicates 0
+  grants    received 0, valid 0, skipped 0, duplicates 0
+`},
 		{"records and fields", strings.Replace(flawed, `"bo@example.com", "id": "1"`, `"bo@example.com"`, 1), 1,
 			`users.json:3:40: error: /users/1/status: expected active or deleted (status_unknown)
 users.json:4:2: error: /users/2/email: expected an e-mail address alone, such as adam@example.com (email_missing)
@@ -67,8 +76,9 @@ users.json: 2 errors, 0 warnings: a sync would refuse it
   grants    received 0, valid 0, skipped 0, duplicates 0
 `},
 		{"names that would leave their line", `{"users": [], "a\n\u001b[2Jb": [[}`, 1,
-			`users.json:1:34: error: /a\n\x1b[2Jb/0/0: not valid JSON: invalid character '}' at start of value (file_invalid)
-users.json: 1 error, 0 warnings: a sync would refuse it
+			`users.json:1:15: warning: /a\n\x1b[2Jb: the file has no such member: ignored (member_unknown)
+users.json:1:34: error: /a\n\x1b[2Jb/0/0: not valid JSON: invalid character '}' at start of value (file_invalid)
+users.json: 1 error, 1 warning: a sync would refuse it
   users     received 0, valid 0, skipped 0, duplicates 0
   licenses  received 0, valid 0, skipped 0, duplicates 0
   grants    received 0, valid 0, skipped 0, duplicates 0
