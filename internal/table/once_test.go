@@ -44,7 +44,11 @@ func TestWriteOnce(t *testing.T) {
 		}
 		return tabletest.None()
 	}}
-	if err := table.WriteOnce(t.Context(), blind, put()...); !errors.As(err, &c) || !errors.Is(err, table.ErrUnavailable) {
+	if err := table.WriteOnce(t.Context(), blind, put()...); errors.As(err, &c) || !errors.Is(err, table.ErrUnavailable) {
 		t.Errorf("a row that cannot be read: %v", err)
+	}
+	missing := []table.Write{table.Put(table.Key{Part: "p", Sort: "c"}, 1, table.Version("v"))}
+	if err := table.WriteOnce(t.Context(), tab, missing...); !errors.As(err, &c) {
+		t.Errorf("a row that is not there: %v", err)
 	}
 }
