@@ -637,6 +637,55 @@ func TestLateWriterIsFenced(t *testing.T) {
 	w.check()
 }
 
+// A lock whose taker had no answer, or whose client went away, is given back: there
+// is nobody who would, and it would keep everybody out for half a minute.
+func TestLockOfUnknownFateIsGivenBack(t *testing.T) {
+	for _, cause := range []error{table.ErrUnavailable, context.Canceled} {
+		w := newWorld(t)
+		c := w.create(ours)
+		lost := &tabletest.Faulty{Table: w.table, Hook: func(c tabletest.Call) tabletest.Fault {
+			if c.Ordinal == 1 {
+				return tabletest.LostReply(cause)
+			}
+			return tabletest.None()
+		}}
+		change := patch(t, `{"auth":{"access_token":"t2"}}`)
+		if _, err := w.process(lost, w.vault).Update(t.Context(), w.org, c.ID, change); !errors.Is(err, cause) {
+			t.Errorf("%v, want %v", err, cause)
+		}
+		if _, err := w.keeper().Update(t.Context(), w.org, c.ID, change); err != nil {
+			t.Errorf("the next one, at once: %v", err)
+		}
+	}
+}
+
+// A change that is there is not denied where the answer to it was lost and the row
+// cannot be read either: that nothing was changed is said where it is known.
+func TestChangeOfUnknownFate(t *testing.T) {
+	w := newWorld(t)
+	c := w.create(ours)
+	written := false
+	blind := &tabletest.Faulty{Table: w.table, Hook: func(c tabletest.Call) tabletest.Fault {
+		switch {
+		case c.Method == tabletest.Write && len(c.Writes) > 1: // the commit, sent again by itself
+			written = true
+			return tabletest.LostReply(&table.Conflict{})
+		case c.Method == tabletest.Get && written:
+			written = false
+			return tabletest.NotApplied(table.ErrUnavailable)
+		}
+		return tabletest.None()
+	}}
+	_, err := w.process(blind, w.vault).Update(t.Context(), w.org, c.ID, patch(t, `{"auth":{"access_token":"t2"}}`))
+	if !errors.Is(err, table.ErrUnavailable) || errors.Is(err, connection.ErrBusy) || blind.Faults() != 2 {
+		t.Errorf("%v after %d faults", err, blind.Faults())
+	}
+	if got := w.credential(c.ID); got != `{"access_token":"t2","refresh_token":"r1"}` {
+		t.Errorf("credential %s", got)
+	}
+	w.check()
+}
+
 // Nobody has to have taken a lock that ran out: its holder is as late without.
 func TestLockThatRanOutHoldsNothing(t *testing.T) {
 	w := newWorld(t)

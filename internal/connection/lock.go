@@ -54,6 +54,9 @@ func (s *Store) lock(ctx context.Context, o org.ID, id ID, p *patient) (*lock, e
 		l.version = w.Version
 		var c *table.Conflict
 		if !errors.As(err, &c) {
+			if err != nil { // it may be there all the same, and nobody's
+				l.release(ctx)
+			}
 			return l, err
 		}
 		if l.held(ctx) { // our own first try, its answer lost
