@@ -45,7 +45,8 @@ func atoi(exponent []byte) int {
 	return int(min(max(n, math.MinInt32), math.MaxInt32))
 }
 
-// date reads YYYY-MM-DD or an RFC 3339 timestamp, in UTC, cut to milliseconds.
+// date reads YYYY-MM-DD or an RFC 3339 timestamp, in UTC, cut to milliseconds. In
+// UTC, too, its year is one of 0 to 9999: no other can be written in JSON.
 func date(b []byte) (time.Time, bool) {
 	if len(b) < 10 || b[4] != '-' || b[7] != '-' {
 		return time.Time{}, false
@@ -62,7 +63,9 @@ func date(b []byte) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	since, ok := clock(b[11:])
-	return midnight.Add(since), ok
+	at := midnight.Add(since)
+	// An offset can lead out of the years that can be written: 9999-12-31T23:00:00-05:00.
+	return at, ok && 0 <= at.Year() && at.Year() <= 9999
 }
 
 // clock reads the time of a timestamp and its offset, as time since midnight in UTC.
