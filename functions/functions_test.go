@@ -1,10 +1,13 @@
 package functions_test
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"go/format"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -17,8 +20,11 @@ import (
 	"muster/internal/api"
 	"muster/internal/app"
 	"muster/internal/app/dataplane"
+	"muster/internal/blob"
+	"muster/internal/job"
 	"muster/internal/local"
 	"muster/internal/samtemplate"
+	"muster/internal/secret"
 )
 
 var update = flag.Bool("update", false, "write the functions' main.go")
@@ -26,7 +32,7 @@ var update = flag.Bool("update", false, "write the functions' main.go")
 // function is one Lambda: an endpoint, or a worker without a route.
 type function struct {
 	folder, call, serve, doc string
-	imports                  []string
+	ports                    []string // that it asks for, beside the table
 	op                       api.Op
 }
 
@@ -52,36 +58,73 @@ func theFunctions(t *testing.T) []function {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	a := &app.App{Platform: p, Settings: app.DefaultSettings, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	var fs []function
 	for _, endpoint := range slices.Concat(app.Endpoints, dataplane.Endpoints) {
 		path := runtime.FuncForPC(reflect.ValueOf(endpoint).Pointer()).Name() // muster/internal/app.GetHealth
 		call := path[strings.LastIndex(path, "/")+1:]
 		_, name, _ := strings.Cut(call, ".")
+		a, ask := newApp(p)
 		op := endpoint(a).Op
 		fs = append(fs, function{
-			folder: kebab(name), call: call, serve: "Serve", op: op, imports: importsOf(call),
+			folder: kebab(name), call: call, serve: "Serve", op: op, ports: ask.ports(),
 			doc: fmt.Sprintf("serves %s %s.", op.Method, op.Path),
 		})
 		if kebab(op.ID) != kebab(name) {
 			t.Errorf("%s serves the operation %s: one name, please", call, op.ID)
 		}
 	}
-	return append(fs,
-		function{folder: "sync", call: "dataplane.Sync", serve: "Work", imports: importsOf("dataplane."), doc: "works on the jobs that starts and ticks name."},
-		function{folder: "sweep", call: "app.Sweep", serve: "Work", imports: importsOf("app."), doc: "mends, every minute, what died, and deletes what is due."})
+	for _, w := range []struct {
+		function
+		work func(*app.App) func(context.Context, json.RawMessage) error
+	}{
+		{function{folder: "sync", call: "dataplane.Sync", doc: "works on the jobs that starts and ticks name."}, dataplane.Sync},
+		{function{folder: "sweep", call: "app.Sweep", doc: "mends, every minute, what died, and deletes what is due."}, app.Sweep},
+	} {
+		a, ask := newApp(p)
+		_ = w.work(a)(t.Context(), nil) // an event of nothing to do is an error to some
+		w.serve, w.function.ports = "Work", ask.ports()
+		fs = append(fs, w.function)
+	}
+	return fs
 }
 
-func importsOf(call string) []string {
-	if strings.HasPrefix(call, "dataplane.") {
-		return []string{"muster/internal/app/dataplane", "muster/internal/aws"}
-	}
-	return []string{"muster/internal/app", "muster/internal/aws"}
+// asked is a platform that notes what it is asked for, by the names of aws.Ports.
+type asked struct {
+	app.Platform
+	names map[string]bool
 }
+
+func newApp(p app.Platform) (*app.App, asked) {
+	ask := asked{p, map[string]bool{}}
+	return &app.App{Platform: ask, Settings: app.DefaultSettings, Now: time.Now, Log: slog.New(slog.DiscardHandler)}, ask
+}
+
+func (a asked) ports() []string { return slices.Sorted(maps.Keys(a.names)) }
+
+func (a asked) Blobs() blob.Store    { a.names["Bucket"] = true; return a.Platform.Blobs() }
+func (a asked) Signer() blob.Signer  { a.names["Bucket"] = true; return a.Platform.Signer() }
+func (a asked) Vault() secret.Vault  { a.names["Vault"] = true; return a.Platform.Vault() }
+func (a asked) Starter() job.Starter { a.names["Starter"] = true; return a.Platform.Starter() }
+
+// adapters are what opens each port.
+var adapters = map[string]string{"Bucket": "s3store", "Vault": "secrets", "Starter": "invoke"}
 
 func (f function) source() string {
-	return fmt.Sprintf("// Command %s %s\npackage main\n\nimport (\n\t%q\n\t%q\n)\n\nfunc main() { aws.%s(%s) }\n",
-		f.folder, f.doc, f.imports[0], f.imports[1], f.serve, f.call)
+	imports, ports := []string{ours + "app", ours + "aws"}, ""
+	if strings.HasPrefix(f.call, "dataplane.") {
+		imports[0] += "/dataplane"
+	}
+	for _, p := range f.ports {
+		imports = append(imports, ours+"aws/"+adapters[p])
+		ports += fmt.Sprintf(", %s: %s.Open", p, adapters[p])
+	}
+	slices.Sort(imports)
+	source, err := format.Source(fmt.Appendf(nil, "// Command %s %s\npackage main\n\nimport (\n\"%s\"\n)\n\nfunc main() { aws.%s(%s, aws.Ports{%s}) }\n",
+		f.folder, f.doc, strings.Join(imports, "\"\n\""), f.serve, f.call, strings.TrimPrefix(ports, ", ")))
+	if err != nil {
+		panic(err)
+	}
+	return string(source)
 }
 
 // TestOneSetOfNames holds that functions, events, the template's functions and

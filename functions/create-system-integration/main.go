@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.CreateSystemIntegration) }
+func main() { aws.Serve(app.CreateSystemIntegration, aws.Ports{}) }

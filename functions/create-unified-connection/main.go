@@ -4,6 +4,7 @@ package main
 import (
 	"muster/internal/app"
 	"muster/internal/aws"
+	"muster/internal/aws/secrets"
 )
 
-func main() { aws.Serve(app.CreateUnifiedConnection) }
+func main() { aws.Serve(app.CreateUnifiedConnection, aws.Ports{Vault: secrets.Open}) }

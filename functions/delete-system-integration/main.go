@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.DeleteSystemIntegration) }
+func main() { aws.Serve(app.DeleteSystemIntegration, aws.Ports{}) }

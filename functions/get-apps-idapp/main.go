@@ -4,6 +4,7 @@ package main
 import (
 	"muster/internal/app/dataplane"
 	"muster/internal/aws"
+	"muster/internal/aws/s3store"
 )
 
-func main() { aws.Serve(dataplane.GetAppsIdapp) }
+func main() { aws.Serve(dataplane.GetAppsIdapp, aws.Ports{Bucket: s3store.Open}) }

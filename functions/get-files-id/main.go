@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.GetFilesID) }
+func main() { aws.Serve(app.GetFilesID, aws.Ports{}) }

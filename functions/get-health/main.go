@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.GetHealth) }
+func main() { aws.Serve(app.GetHealth, aws.Ports{}) }

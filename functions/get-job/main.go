@@ -4,6 +4,7 @@ package main
 import (
 	"muster/internal/app"
 	"muster/internal/aws"
+	"muster/internal/aws/s3store"
 )
 
-func main() { aws.Serve(app.GetJob) }
+func main() { aws.Serve(app.GetJob, aws.Ports{Bucket: s3store.Open}) }

@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.GetJobs) }
+func main() { aws.Serve(app.GetJobs, aws.Ports{}) }

@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.GetOpenapi) }
+func main() { aws.Serve(app.GetOpenapi, aws.Ports{}) }

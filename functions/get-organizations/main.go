@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.GetOrganizations) }
+func main() { aws.Serve(app.GetOrganizations, aws.Ports{}) }

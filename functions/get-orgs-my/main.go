@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.GetOrgsMy) }
+func main() { aws.Serve(app.GetOrgsMy, aws.Ports{}) }

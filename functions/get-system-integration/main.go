@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.GetSystemIntegration) }
+func main() { aws.Serve(app.GetSystemIntegration, aws.Ports{}) }

@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.GetSystemIntegrations) }
+func main() { aws.Serve(app.GetSystemIntegrations, aws.Ports{}) }

@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.GetSystems) }
+func main() { aws.Serve(app.GetSystems, aws.Ports{}) }

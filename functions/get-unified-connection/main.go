@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.GetUnifiedConnection) }
+func main() { aws.Serve(app.GetUnifiedConnection, aws.Ports{}) }

@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.ListUnifiedConnections) }
+func main() { aws.Serve(app.ListUnifiedConnections, aws.Ports{}) }

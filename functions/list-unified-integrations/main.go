@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.ListUnifiedIntegrations) }
+func main() { aws.Serve(app.ListUnifiedIntegrations, aws.Ports{}) }

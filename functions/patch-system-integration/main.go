@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.PatchSystemIntegration) }
+func main() { aws.Serve(app.PatchSystemIntegration, aws.Ports{}) }

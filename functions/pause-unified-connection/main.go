@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.PauseUnifiedConnection) }
+func main() { aws.Serve(app.PauseUnifiedConnection, aws.Ports{}) }

@@ -4,6 +4,7 @@ package main
 import (
 	"muster/internal/app"
 	"muster/internal/aws"
+	"muster/internal/aws/s3store"
 )
 
-func main() { aws.Serve(app.PostFiles) }
+func main() { aws.Serve(app.PostFiles, aws.Ports{Bucket: s3store.Open}) }

@@ -4,6 +4,10 @@ package main
 import (
 	"muster/internal/app/dataplane"
 	"muster/internal/aws"
+	"muster/internal/aws/invoke"
+	"muster/internal/aws/s3store"
 )
 
-func main() { aws.Serve(dataplane.PutServicesSyncCustom) }
+func main() {
+	aws.Serve(dataplane.PutServicesSyncCustom, aws.Ports{Bucket: s3store.Open, Starter: invoke.Open})
+}

@@ -4,6 +4,7 @@ package main
 import (
 	"muster/internal/app"
 	"muster/internal/aws"
+	"muster/internal/aws/secrets"
 )
 
-func main() { aws.Serve(app.RemoveUnifiedConnection) }
+func main() { aws.Serve(app.RemoveUnifiedConnection, aws.Ports{Vault: secrets.Open}) }

@@ -6,4 +6,4 @@ import (
 	"muster/internal/aws"
 )
 
-func main() { aws.Serve(app.ResumeUnifiedConnection) }
+func main() { aws.Serve(app.ResumeUnifiedConnection, aws.Ports{}) }

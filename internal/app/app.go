@@ -67,6 +67,9 @@ func (a *App) Orgs() *org.Store {
 	return a.orgs
 }
 
+// Files are what is known of the customers' files, without their bytes.
+func (a *App) Files() *upload.Store { return &upload.Store{Table: a.Table(), Now: a.Now} }
+
 // Uploads are the customers' files.
 func (a *App) Uploads() *upload.Store {
 	return &upload.Store{Table: a.Table(), Blobs: a.Blobs(), Signer: a.Signer(), Now: a.Now, MaxSize: a.Settings.MaxUploadBytes}
@@ -77,10 +80,9 @@ func (a *App) Integrations() *integration.Store {
 	return &integration.Store{Table: a.Table(), Now: a.Now}
 }
 
-// Remover takes integrations out of their orgs. It reads no object and starts
-// nothing, so its jobs have neither.
+// Remover takes integrations out of their orgs.
 func (a *App) Remover() *integration.Remover {
-	return &integration.Remover{Table: a.Table(), Jobs: &job.Store{Table: a.Table(), Now: a.Now, Log: a.Log}, Now: a.Now, Log: a.Log}
+	return &integration.Remover{Table: a.Table(), Jobs: a.Jobs(), Now: a.Now, Log: a.Log}
 }
 
 // Connections are the customers' connections, without their credentials.
@@ -100,7 +102,21 @@ func (a *App) remembered() secret.Vault {
 	return a.vault
 }
 
-// Jobs are the runs of syncs.
+// Jobs are the runs of syncs, for who reads no problems of theirs and starts none.
 func (a *App) Jobs() *job.Store {
-	return &job.Store{Table: a.Table(), Blobs: a.Blobs(), Starter: a.Starter(), Now: a.Now, Log: a.Log, Quota: a.Orgs()}
+	return &job.Store{Table: a.Table(), Now: a.Now, Log: a.Log}
+}
+
+// Reports are jobs with their problems.
+func (a *App) Reports() *job.Store {
+	s := a.Jobs()
+	s.Blobs = a.Blobs()
+	return s
+}
+
+// Runs are jobs for who starts them, too.
+func (a *App) Runs() *job.Store {
+	s := a.Reports()
+	s.Starter, s.Quota = a.Starter(), a.Orgs()
+	return s
 }

@@ -27,7 +27,7 @@ func GetOpenapi(*App) api.Route { return openapi.Get() }
 func PostFilesUpload(a *App) api.Route    { return torii.PostFilesUpload(a.Uploads()) }
 func GetFilesURL(a *App) api.Route        { return torii.GetFilesURL(a.Uploads()) }
 func PostFiles(a *App) api.Route          { return torii.PostFiles(a.Uploads()) }
-func GetFilesID(a *App) api.Route         { return torii.GetFilesID(a.Uploads()) }
+func GetFilesID(a *App) api.Route         { return torii.GetFilesID(a.Files()) }
 func GetFilesIDDownload(a *App) api.Route { return torii.GetFilesIDDownload(a.Uploads()) }
 func GetOrgsMy(a *App) api.Route          { return torii.GetOrgsMy(a.Orgs()) }
 
@@ -45,8 +45,8 @@ func PatchSystemIntegration(a *App) api.Route {
 }
 func DeleteSystemIntegration(a *App) api.Route { return twine.DeleteSystemIntegration(a.Remover()) }
 func GetJobs(a *App) api.Route                 { return twine.GetJobs(a.Jobs()) }
-func GetJob(a *App) api.Route                  { return twine.GetJob(a.Jobs()) }
-func CancelJob(a *App) api.Route               { return twine.CancelJob(a.Jobs()) }
+func GetJob(a *App) api.Route                  { return twine.GetJob(a.Reports()) }
+func CancelJob(a *App) api.Route               { return twine.CancelJob(a.Reports()) }
 
 // Unified.to's.
 

@@ -19,7 +19,7 @@ import (
 // says nothing.
 func Sweep(a *App) func(context.Context, json.RawMessage) error {
 	return func(ctx context.Context, _ json.RawMessage) error {
-		swept, err := a.Jobs().Sweep(ctx)
+		swept, err := a.Runs().Sweep(ctx)
 		gone, gerr := garbage.Collect(ctx, a.Table(), a.Now(), map[garbage.Kind]garbage.Deleter{
 			garbage.Blob: a.Blobs().Delete, garbage.Blobs: a.deleteUnder,
 			garbage.Secret: a.Keeper().Collect, garbage.Retired: a.purge, garbage.Integration: a.Remover().Purge,
@@ -55,7 +55,7 @@ func (a *App) purge(ctx context.Context, ref string) error {
 	}
 	// If we stop here: the job runs or is parked, and its row stays; the next sweep
 	// finds the integration busy, or starts a job that finds nothing to do.
-	run, err := a.Jobs().Claim(ctx, o, integration, job.ID{}, job.Input{Kind: job.InputRetention})
+	run, err := a.Runs().Claim(ctx, o, integration, job.ID{}, job.Input{Kind: job.InputRetention})
 	var busy *lease.Busy
 	switch {
 	case errors.As(err, &busy):

@@ -16,16 +16,17 @@ import (
 	"muster/internal/aws/gateway"
 )
 
-// Serve is the main of a function that serves one endpoint. It does not return.
-func Serve(endpoint func(*app.App) api.Route) {
-	a := open()
+// Serve is the main of a function that serves one endpoint, over the table and these
+// ports. It does not return.
+func Serve(endpoint func(*app.App) api.Route, ports Ports) {
+	a := open(ports)
 	lambda.StartHandlerFunc(gateway.Handle(a.Serve(endpoint(a))))
 }
 
 // Work is the main of a function that events wake. An error of worker makes the
 // platform deliver the event again. It does not return.
-func Work(worker func(*app.App) func(context.Context, json.RawMessage) error) {
-	w := worker(open())
+func Work(worker func(*app.App) func(context.Context, json.RawMessage) error, ports Ports) {
+	w := worker(open(ports))
 	lambda.StartHandlerFunc(func(ctx context.Context, event json.RawMessage) (any, error) {
 		return nil, w(ctx, event)
 	})
@@ -33,10 +34,10 @@ func Work(worker func(*app.App) func(context.Context, json.RawMessage) error) {
 
 // open makes the app, or ends the process: the runtime reports that as a failed
 // start, with what was printed.
-func open() *app.App {
+func open(ports Ports) *app.App {
 	var retries atomic.Int64
 	log := newLogger(&retries)
-	a, err := newApp(log, &retries)
+	a, err := newApp(ports, log, &retries)
 	if err != nil {
 		log.ErrorContext(context.Background(), "cannot start", slog.Any("error", err))
 		os.Exit(1)
@@ -44,12 +45,12 @@ func open() *app.App {
 	return a
 }
 
-func newApp(log *slog.Logger, retries *atomic.Int64) (*app.App, error) {
+func newApp(ports Ports, log *slog.Logger, retries *atomic.Int64) (*app.App, error) {
 	s, err := settings()
 	if err != nil {
 		return nil, err
 	}
-	p, err := Open(context.Background())
+	p, err := Open(context.Background(), ports)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"muster/internal/app"
+	"muster/internal/aws/secrets"
 	"muster/internal/emulator"
 	"muster/internal/org"
 	"muster/internal/secret"
@@ -42,7 +43,7 @@ func TestSettings(t *testing.T) {
 func TestOpenNamesWhatIsMissing(t *testing.T) {
 	t.Setenv("MUSTER_TABLE", "table")
 	t.Setenv("MUSTER_BUCKET", "")
-	if _, err := Open(t.Context()); err == nil || !strings.Contains(err.Error(), "MUSTER_BUCKET") {
+	if _, err := Open(t.Context(), Ports{}); err == nil || !strings.Contains(err.Error(), "MUSTER_BUCKET") {
 		t.Errorf("opened without a bucket: %v", err)
 	}
 }
@@ -56,7 +57,7 @@ func TestVaultHasThePrefix(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	p, err := Open(t.Context())
+	p, err := Open(t.Context(), Ports{Vault: secrets.Open})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,6 +81,12 @@ type Signer interface {
 	SignGet(ctx context.Context, key, version, filename string, ttl time.Duration) (string, error)
 }
 
+// Bucket is a Store with the Signer of its objects.
+type Bucket interface {
+	Store
+	Signer
+}
+
 // CheckKey is the rule for keys; adapters call it first. Control characters are
 // out because S3 lists keys in XML, which cannot hold them: one such key would
 // make its whole folder unlistable.

@@ -68,7 +68,7 @@ func newWreck(t *testing.T, s site) *wreck {
 // jobs are the deployment's as of a moment.
 func (w *wreck) jobs(now time.Time) *job.Store {
 	a := &app.App{Platform: w, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)}
-	return a.Jobs()
+	return a.Runs()
 }
 
 // mend lets functions do what no request asks for by itself: they meet jobs that run

@@ -11,9 +11,14 @@ import (
 	"muster/internal/upload"
 )
 
+// Files are what is known of the customers' files. *upload.Store is one.
+type Files interface {
+	Get(ctx context.Context, o org.ID, id int64) (upload.File, error)
+}
+
 // Downloads are the customers' files, read back. *upload.Store is one.
 type Downloads interface {
-	Get(ctx context.Context, o org.ID, id int64) (upload.File, error)
+	Files
 	DownloadURL(ctx context.Context, f upload.File) (string, error)
 }
 
@@ -36,14 +41,14 @@ type fileEntity struct {
 }
 
 // GetFilesID is GET /v1.0/files/{id}: what is known of a file.
-func GetFilesID(downloads Downloads) api.Route {
+func GetFilesID(files Files) api.Route {
 	op := api.Op{
 		ID: "getFilesId", Method: "GET", Path: base + "/files/{id}", Tag: filesTag, Role: org.Read, PerMinute: 600,
 		Summary:     "Get file information",
 		Description: "A file is known for ever by its id; its bytes are kept for 30 days.",
 	}
 	return api.Handle(op, func(ctx context.Context, in *fileInput) (*fileOutput, error) {
-		f, err := fileOf(ctx, downloads, in.ID, "id")
+		f, err := fileOf(ctx, files, in.ID, "id")
 		if err != nil {
 			return nil, err
 		}
@@ -87,15 +92,11 @@ func GetFilesIDDownload(downloads Downloads) api.Route {
 	})
 }
 
-type fileGetter interface {
-	Get(ctx context.Context, o org.ID, id int64) (upload.File, error)
-}
-
 const expired = "the file was uploaded more than 30 days ago and is gone; upload it again"
 
 // fileOf reads the file that a request names. An unknown one and another org's
 // are the same 404.
-func fileOf(ctx context.Context, files fileGetter, id int64, name string) (upload.File, error) {
+func fileOf(ctx context.Context, files Files, id int64, name string) (upload.File, error) {
 	f, err := files.Get(ctx, api.Caller(ctx).Org, id)
 	if errors.Is(err, upload.ErrNotFound) {
 		return upload.File{}, noFile(name)

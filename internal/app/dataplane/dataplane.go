@@ -24,7 +24,7 @@ var Endpoints = []func(*app.App) api.Route{
 
 // PutServicesSyncCustom serves PUT /v1.0/services/sync/custom.
 func PutServicesSyncCustom(a *app.App) api.Route {
-	return torii.PutServicesSyncCustom(a.Integrations(), a.Uploads(), Syncer(a), a.Jobs(), a.Now)
+	return torii.PutServicesSyncCustom(a.Integrations(), a.Uploads(), Syncer(a), a.Runs(), a.Now)
 }
 
 // GetAppsIdappUsers serves GET /v1.0/apps/{idApp}/users.
@@ -59,7 +59,7 @@ const requestTime = 20 * time.Second
 // Syncer is the way of a sync over the platform.
 func Syncer(a *app.App) *syncer.Syncer {
 	return &syncer.Syncer{
-		Jobs: a.Jobs(), Table: a.Table(), Blobs: a.Blobs(), Snapshots: snapshots(a),
+		Jobs: a.Runs(), Table: a.Table(), Blobs: a.Blobs(), Snapshots: snapshots(a),
 		Integrations: integrations{a}, Now: a.Now, Log: a.Log, Drain: a.Drain,
 		InRequest: a.Settings.InRequestBytes, RequestTime: cmp.Or(a.Settings.RequestTime, requestTime),
 	}

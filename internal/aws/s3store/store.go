@@ -14,10 +14,7 @@ import (
 	"muster/internal/blob"
 )
 
-var (
-	_ blob.Store  = (*Store)(nil)
-	_ blob.Signer = (*Store)(nil)
-)
+var _ blob.Bucket = (*Store)(nil)
 
 // Store is a bucket. It is safe for concurrent use.
 type Store struct {
@@ -36,6 +33,13 @@ func New(client *s3.Client, bucket string) *Store {
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
 	return &Store{client: client, signer: newSigner(client), bucket: bucket}
+}
+
+// Open is New with a client of its own.
+func Open(c aws.Config, bucket string) blob.Bucket {
+	return New(s3.NewFromConfig(c, func(o *s3.Options) {
+		o.UsePathStyle = o.BaseEndpoint != nil // a bucket behind a bare address has no name of its own in DNS
+	}), bucket)
 }
 
 // Open implements blob.Store.

@@ -53,6 +53,11 @@ var _ secret.Vault = (*Vault)(nil)
 // made with Options.
 func New(client *secretsmanager.Client, prefix string) *Vault { return &Vault{client, prefix} }
 
+// Open is New with a client of its own.
+func Open(c aws.Config, prefix string) secret.Vault {
+	return New(secretsmanager.NewFromConfig(c, Options), prefix)
+}
+
 // Options ends a try that got no answer in 3 seconds, as on a connection that a
 // frozen sandbox has lost; the SDK then tries again.
 func Options(o *secretsmanager.Options) {

@@ -8,6 +8,9 @@ import (
 
 	"muster/internal/app"
 	"muster/internal/aws"
+	"muster/internal/aws/invoke"
+	"muster/internal/aws/s3store"
+	"muster/internal/aws/secrets"
 	"muster/internal/job"
 	"muster/internal/local"
 )
@@ -21,7 +24,7 @@ type backend struct {
 // open opens the backend. temp is a folder for scratch files, "" the system's.
 func (b backend) open(ctx context.Context, e *env, baseURL func() string) (p app.Platform, temp string, done func() error, err error) {
 	if b.Backend == "aws" {
-		p, err := aws.Open(ctx)
+		p, err := aws.Open(ctx, aws.Ports{Bucket: s3store.Open, Vault: secrets.Open, Starter: invoke.Open})
 		if err != nil {
 			return nil, "", nil, err
 		}

@@ -1,4 +1,4 @@
-package aws_test
+package invoke_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"muster/internal/aws"
+	"muster/internal/aws/invoke"
 	"muster/internal/job"
 	"muster/internal/job/jobtest"
 )
@@ -56,7 +56,7 @@ func client(t *testing.T, h http.HandlerFunc) *lambda.Client {
 
 func TestStarter(t *testing.T) {
 	jobtest.Run(t, func(t *testing.T, work jobtest.Work) job.Starter {
-		return aws.NewStarter(invokes(t, work), "muster-sync")
+		return invoke.New(invokes(t, work), "muster-sync")
 	})
 }
 
@@ -66,8 +66,8 @@ func TestStarterSaysWhenAStartWasNotSent(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
 	for name, s := range map[string]job.Starter{
-		"muster-sync":          aws.NewStarter(refuses, "muster-sync"),
-		"MUSTER_SYNC_FUNCTION": aws.NewStarter(refuses, ""),
+		"muster-sync":          invoke.New(refuses, "muster-sync"),
+		"MUSTER_SYNC_FUNCTION": invoke.New(refuses, ""),
 	} {
 		err := s.Start(t.Context(), job.Start{Job: job.NewID()})
 		if err == nil || !strings.Contains(err.Error(), name) {
