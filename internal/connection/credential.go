@@ -12,9 +12,9 @@ import (
 // ErrNoCredential: the connection has none, or the vault no longer shows it.
 var ErrNoCredential = errors.New("connection: no credential")
 
-// Credential reads a connection and the secret half of its auth, a JSON object
-// unless the customer's own secret holds something else. ErrNotFound,
-// ErrNoCredential, secret.ErrUnavailable.
+// Credential reads a connection, without its health, and the secret half of its
+// auth, a JSON object unless the customer's own secret holds something else.
+// ErrNotFound, ErrNoCredential, secret.ErrUnavailable.
 func (k *Keeper) Credential(ctx context.Context, o org.ID, id ID) (Connection, secret.Value, error) {
 	return k.credential(ctx, o, id, k.Vault.Get)
 }
@@ -37,26 +37,25 @@ func (k *Keeper) Renewed(ctx context.Context, o org.ID, id ID, refused secret.Va
 type reader func(ctx context.Context, o org.ID, ref secret.Ref) (secret.Value, error)
 
 func (k *Keeper) credential(ctx context.Context, o org.ID, id ID, get reader) (Connection, secret.Value, error) {
-	c, err := k.Get(ctx, o, id)
-	if err != nil {
-		return Connection{}, secret.Value{}, err
+	c, err := k.find(ctx, o, id)
+	var v secret.Value
+	if err == nil {
+		v, err = read(ctx, c.Connection, get)
 	}
-	v, err := read(ctx, c, get)
 	if errors.Is(err, ErrNoCredential) { // it may have been moved between our two reads
 		was, missing := c.Secret, err
-		if c, err = k.Get(ctx, o, id); err != nil {
-			return Connection{}, secret.Value{}, err
-		}
-		err = missing
-		if c.Secret != was {
-			v, err = read(ctx, c, get)
+		switch c, err = k.find(ctx, o, id); {
+		case err == nil && c.Secret == was:
+			err = missing
+		case err == nil:
+			v, err = read(ctx, c.Connection, get)
 		}
 	}
 	if err != nil {
 		k.tellHidden(ctx, id, err)
 		return Connection{}, secret.Value{}, fmt.Errorf("credential of connection %s of org %s: %w", id, o, err)
 	}
-	return c, v, nil
+	return c.Connection, v, nil
 }
 
 func read(ctx context.Context, c Connection, get reader) (secret.Value, error) {

@@ -232,6 +232,22 @@ func TestBroughtSecretRotates(t *testing.T) {
 	}
 }
 
+// What is asked before every call reads one row of the table: not how the calls
+// before went, which Usable has read, and nothing of a quota, which costs a write.
+func TestCredentialReadsTheConnectionAlone(t *testing.T) {
+	w := newWorld(t)
+	id := w.create(ours).ID
+	c := &counting{Table: w.table}
+	k := w.process(c, w.vault)
+	k.Limits = &chosen{err: errors.New("it was asked for the quota")}
+	if _, v, err := k.Credential(t.Context(), w.org, id); err != nil || string(v.Reveal()) != was {
+		t.Errorf("%s, %v", v.Reveal(), err)
+	}
+	if gets, healths := c.gets.Load(), c.healths.Load(); gets != 1 || healths != 0 {
+		t.Errorf("%d connections and %d healths were read", gets, healths)
+	}
+}
+
 // Who was refused with a credential that is remembered gets the one that is there.
 func TestRenewed(t *testing.T) {
 	w := newWorld(t)
