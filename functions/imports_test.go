@@ -15,7 +15,7 @@ var arrows = map[string]string{
 	"table": "", "blob": "", "roster": "", "catalog": "", "near": "",
 	"org":         "table",
 	"secret":      "org",
-	"connection":  "catalog garbage org secret table",
+	"connection":  "catalog garbage near org secret table",
 	"lease":       "table",
 	"garbage":     "table",
 	"rosterfile":  "near roster",

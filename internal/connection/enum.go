@@ -3,11 +3,12 @@ package connection
 import (
 	_ "embed"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+
+	"muster/internal/near"
 )
 
 //go:embed data/permissions.txt
@@ -59,41 +60,11 @@ func UnknownCategory(word string) string {
 	return categories.refusal(word)
 }
 
-// refusal names the nearest word and not the one that was sent: it may be a
-// credential in the wrong place.
+// refusal names the word that was perhaps meant, and not the one that was sent: it may
+// be a credential in the wrong place.
 func (e enum) refusal(word string) string {
-	return "is not a value of this list; the nearest to what was sent is " + e.nearest(word)
-}
-
-// nearest is the known word that the fewest edits lead to, the first of several.
-func (e enum) nearest(word string) (found string) {
-	word = strings.ToLower(word[:min(len(word), 60)])
-	least := math.MaxInt
-	for _, w := range e.words() {
-		if d := distance(word, w); d < least {
-			least, found = d, w
-		}
+	if w, ok := near.Word(word, e.words()); ok {
+		return "is not a value of this list; the nearest to what was sent is " + w
 	}
-	return found
-}
-
-// distance is Levenshtein's: how many bytes to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	return "is not a value of this list"
 }
