@@ -19,7 +19,7 @@ type listInput struct {
 	UpdatedGTE   string   `query:"updated_gte" doc:"Updated then or later: an RFC 3339 date-time, in whole seconds" example:"2026-05-04T10:20:30Z"`
 	Sort         string   `query:"sort" enum:"name,updated_at,created_at" doc:"By default created_at; updated_at where updated_gte is given. name is integration_name"`
 	Order        string   `query:"order" enum:"asc,desc" default:"asc"`
-	ExternalXRef string   `query:"external_xref" doc:"Of this user of the customer's" example:"customer-42"`
+	ExternalXRef string   `query:"external_xref" minLength:"1" doc:"Of this user of the customer's" example:"customer-42"`
 	Categories   []string `query:"categories,explode" doc:"Of any of these categories, as several parameters or with commas" example:"hris"`
 	Env          string   `query:"env" default:"Production"`
 
