@@ -2,7 +2,6 @@ package roster
 
 import (
 	"bytes"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -24,7 +23,7 @@ const maxEmail = 254
 // no quoted local part and no address literal ([192.0.2.1]), which nobody is
 // provisioned with, and no invisible or space character of any script. Letters
 // are not normalised: é of one and of two code points are two addresses.
-func AppendEmail[T ~string | ~[]byte](dst []byte, raw T) ([]byte, Reason) {
+func AppendEmail(dst, raw []byte) ([]byte, Reason) {
 	n := len(dst)
 	dst, ok := appendLower(dst, raw)
 	switch email := dst[n:]; {
@@ -38,15 +37,9 @@ func AppendEmail[T ~string | ~[]byte](dst []byte, raw T) ([]byte, Reason) {
 	return dst, ""
 }
 
-// Email is AppendEmail for one string.
-func Email(raw string) (string, Reason) {
-	b, reason := AppendEmail(nil, raw)
-	return string(b), reason
-}
-
 // appendLower trims and lowers; ok is false if raw is not UTF-8. Almost every
 // address is ASCII, and there is one for each row of a file.
-func appendLower[T ~string | ~[]byte](dst []byte, raw T) (_ []byte, ok bool) {
+func appendLower(dst, raw []byte) (_ []byte, ok bool) {
 	n := len(dst)
 	from, to := 0, len(raw)
 	for from < to && asciiSpace(raw[from]) {
@@ -58,8 +51,7 @@ func appendLower[T ~string | ~[]byte](dst []byte, raw T) (_ []byte, ok bool) {
 	for i := from; i < to; i++ {
 		c := raw[i]
 		if c >= utf8.RuneSelf {
-			s := string(raw)
-			return append(dst[:n], strings.ToLower(strings.TrimSpace(s))...), utf8.ValidString(s)
+			return append(dst[:n], bytes.ToLower(bytes.TrimSpace(raw))...), utf8.Valid(raw)
 		}
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'

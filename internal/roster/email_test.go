@@ -8,6 +8,11 @@ import (
 	"muster/internal/roster"
 )
 
+func email(raw string) (string, roster.Reason) {
+	b, reason := roster.AppendEmail(nil, []byte(raw))
+	return string(b), reason
+}
+
 func TestEmail(t *testing.T) {
 	for _, c := range []struct {
 		name, raw, want string
@@ -41,9 +46,9 @@ func TestEmail(t *testing.T) {
 		{"not UTF-8", "ad\xffam@example.com", "", roster.EmailInvalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, reason := roster.Email(c.raw)
+			got, reason := email(c.raw)
 			if got != c.want || reason != c.reason {
-				t.Errorf("Email(%q) = %q, %q; want %q, %q", c.raw, got, reason, c.want, c.reason)
+				t.Errorf("AppendEmail(%q) = %q, %q; want %q, %q", c.raw, got, reason, c.want, c.reason)
 			}
 			if dst, _ := roster.AppendEmail([]byte("x"), []byte(c.raw)); string(dst) != "x"+c.want {
 				t.Errorf("AppendEmail(x, %q) = %q", c.raw, dst)
@@ -52,22 +57,23 @@ func TestEmail(t *testing.T) {
 	}
 }
 
-// What is an identity stays one: a snapshot's keys go through Email again.
+// What is an identity stays one: a snapshot's keys go through AppendEmail again.
 func FuzzEmail(f *testing.F) {
 	f.Add("Adam@Example.com")
 	f.Add("İ@K.se")
 	f.Fuzz(func(t *testing.T, raw string) {
-		once, reason := roster.Email(raw)
+		once, reason := email(raw)
 		if reason != "" {
 			return
 		}
-		if again, reason := roster.Email(once); again != once || reason != "" {
-			t.Errorf("Email(%q) = %q, but Email of that = %q, %q", raw, once, again, reason)
+		if again, reason := email(once); again != once || reason != "" {
+			t.Errorf("AppendEmail(%q) = %q, but of that = %q, %q", raw, once, again, reason)
 		}
 	})
 }
 
-func ExampleEmail() {
-	fmt.Println(roster.Email(" Adam@Example.com "))
+func ExampleAppendEmail() {
+	email, reason := roster.AppendEmail(nil, []byte(" Adam@Example.com "))
+	fmt.Printf("%s%s\n", email, reason)
 	// Output: adam@example.com
 }

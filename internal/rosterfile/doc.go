@@ -28,7 +28,7 @@
 // # What is taken from it
 //
 // The file is a full snapshot: a user who is skipped is a user removed. So only one
-// without a usable e-mail address ([roster.Email]) is skipped. All other values are
+// without a usable e-mail address ([roster.AppendEmail]) is skipped. All other values are
 // taken generously, and where that fails the field is dropped and a problem listed:
 //
 //   - null and "" are "not given". Names are matched exactly, after JSON's escapes. A

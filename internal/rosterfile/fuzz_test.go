@@ -172,12 +172,12 @@ func oracle(data []byte) []string {
 	for _, raw := range doc.users {
 		ignored.count("a user", raw, "email", "id", "firstName", "lastName", "status", "externalStatus", "roles", "lastUsedDate")
 		m := members(raw)
-		email, reason := roster.Email(plain(m["email"]))
+		address, reason := email(plain(m["email"]))
 		if reason != "" {
 			lost[roster.UserEntity]++
 			continue
 		}
-		users = append(users, strings.Join([]string{email, plain(m["id"]), plain(m["firstName"]), plain(m["lastName"]), plain(m["externalStatus"]),
+		users = append(users, strings.Join([]string{address, plain(m["id"]), plain(m["firstName"]), plain(m["lastName"]), plain(m["externalStatus"]),
 			string('0' + rune(status(m["status"])))}, "|"))
 	}
 	for _, raw := range doc.licenses {
@@ -199,18 +199,23 @@ func oracle(data []byte) []string {
 		}
 		licenses = append(licenses, strings.Join([]string{name, cmp.Or(whole(m["unassignedAmount"]), "0"), cmp.Or(whole(m["pricePerUser"]), "none")}, "|"))
 		for _, raw := range holders {
-			email, reason := roster.Email(plain(members(raw)["email"]))
+			address, reason := email(plain(members(raw)["email"]))
 			if reason != "" {
 				lost[roster.GrantEntity]++
 				continue
 			}
-			grants = append(grants, name+" "+email)
+			grants = append(grants, name+" "+address)
 		}
 	}
 	if len(users) == 0 {
 		return nil
 	}
 	return slices.Concat(users, licenses, grants, lost.lines(), ignored.lines())
+}
+
+func email(raw string) (string, roster.Reason) {
+	b, reason := roster.AppendEmail(nil, []byte(raw))
+	return string(b), reason
 }
 
 // status is the format's: active where none is given, Unknown where it is no word of it.
