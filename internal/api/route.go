@@ -37,6 +37,15 @@ const DefaultMaxBody = 1 << 20
 type Route struct {
 	Op       Op
 	register func(huma.API, huma.Operation)
+	knows    func() []string // nil: of itself
+}
+
+// Knowing is the route where others are served elsewhere: a path of theirs with a
+// method that none takes is 405 beside it, and not 404. patterns are theirs, as
+// "GET /files/{id}"; it is called when there is such a request, once.
+func (r Route) Knowing(patterns func() []string) Route {
+	r.knows = patterns
+	return r
 }
 
 // Handle makes a route. I and O are structs by huma's rules: fields of I are

@@ -12,8 +12,10 @@ import (
 	"path"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,10 +42,11 @@ type Config struct {
 
 // New serves the routes. It answers every request, whatever happens: an unknown
 // path 404, a known one with another method 405, a panic 500, all in the one
-// error shape. It panics if two routes share an id or a path, or if two types of
-// theirs have one name.
+// error shape. HEAD is another method than GET: API Gateway's routes say so. It
+// panics if two routes share an id or a path, or if two types of theirs have one
+// name.
 func New(c Config, routes ...Route) http.Handler {
-	s := &server{Config: c, mux: http.NewServeMux()}
+	s := &server{Config: c, mux: http.NewServeMux(), known: sync.OnceValue(func() *http.ServeMux { return known(routes) })}
 	h := newHuma(s.mux, Info{})
 	for _, r := range routes {
 		o := r.Op.operation()
@@ -55,7 +58,28 @@ func New(c Config, routes ...Route) http.Handler {
 
 type server struct {
 	Config
-	mux *http.ServeMux
+	mux   *http.ServeMux
+	known func() *http.ServeMux // of what is served here and elsewhere; its handlers do nothing
+}
+
+// known has the patterns of the routes, and of those that they know.
+func known(routes []Route) *http.ServeMux {
+	mux, has := http.NewServeMux(), map[string]bool{}
+	add := func(pattern string) {
+		if !has[pattern] {
+			has[pattern] = true
+			mux.Handle(pattern, http.NotFoundHandler())
+		}
+	}
+	for _, r := range routes {
+		add(r.Op.Method + " " + r.Op.Path)
+		if r.knows != nil {
+			for _, pattern := range r.knows() {
+				add(pattern)
+			}
+		}
+	}
+	return mux
 }
 
 // request is what is known of a request so far, for its answer and its log line.
@@ -120,14 +144,14 @@ func (s *server) serve(a *answer, r *http.Request, rq *request) {
 			rq.fail(a, fmt.Errorf("panic: %s\n%s", panicked(p), debug.Stack()))
 		}
 	}()
-	h, pattern := s.mux.Handler(r)
+	_, pattern := s.mux.Handler(r)
 	switch p := r.URL.EscapedPath(); {
 	case !strings.HasPrefix(p, "/"): // what a gateway makes of a broken one
 		rq.fail(a, Invalid("the path is not a path: after each % in it, two hexadecimal digits must follow"))
 	case path.Clean(p) != p: // the mux would redirect, and a PUT would lose its body
 		rq.fail(a, NotFound("there is nothing at this path; note that a path has no slash at its end and no two in a row"))
-	case pattern == "":
-		rq.unrouted(a, r, h)
+	case pattern == "", r.Method == http.MethodHead:
+		s.unrouted(a, r, rq)
 	default:
 		normalize(r.Header)
 		s.mux.ServeHTTP(a, r)
@@ -143,17 +167,22 @@ func panicked(p any) string {
 	return fmt.Sprintf("a %T", p)
 }
 
-// unrouted answers what the mux has no route for, as the mux would but in our
-// shape. 405 has no kind of its own: to clients that switch on it, there is
-// nothing here.
-func (rq *request) unrouted(a *answer, r *http.Request, h http.Handler) {
-	probe := &answer{header: http.Header{}}
-	h.ServeHTTP(probe, r)
-	if probe.status != http.StatusMethodNotAllowed {
+// unrouted answers what there is no route for. 405 has no kind of its own: to
+// clients that switch on it, there is nothing here.
+func (s *server) unrouted(a *answer, r *http.Request, rq *request) {
+	var methods []string
+	for _, m := range []string{http.MethodDelete, http.MethodGet, http.MethodPatch, http.MethodPost, http.MethodPut} {
+		probe := *r
+		probe.Method = m
+		if _, pattern := s.known().Handler(&probe); pattern != "" {
+			methods = append(methods, m)
+		}
+	}
+	if methods == nil || slices.Contains(methods, r.Method) {
 		rq.fail(a, NotFound("there is nothing at this path"))
 		return
 	}
-	allow := probe.header.Get("Allow")
+	allow := strings.Join(methods, ", ")
 	b := rq.reply(NotFound("this path takes " + allow + " only"))
 	b.setStatus(http.StatusMethodNotAllowed)
 	b.header.Set("Allow", allow)

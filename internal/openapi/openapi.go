@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"strings"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -65,14 +66,15 @@ type input struct {
 	Version string `query:"version" enum:"3.1,2.0" default:"3.1" doc:"2.0 is the same as a Swagger document, for clients that read no other"`
 }
 
-// Get is GET /openapi.json: the document, to anybody.
+// Get is GET /openapi.json: the document, to anybody. It knows all paths, so where
+// each call has a process of its own, this one answers what has no route.
 func Get() api.Route {
 	op := api.Op{
 		ID: "getOpenapi", Method: "GET", Path: "/openapi.json", Tag: "Documentation", Public: true,
 		Summary: "This document",
 	}
 	swagger := sync.OnceValues(Swagger)
-	return api.Handle(op, func(_ context.Context, in *input) (_ *output, err error) {
+	r := api.Handle(op, func(_ context.Context, in *input) (_ *output, err error) {
 		doc := document
 		if in.Version == "2.0" {
 			if doc, err = swagger(); err != nil {
@@ -81,4 +83,21 @@ func Get() api.Route {
 		}
 		return &output{CacheControl: "public, max-age=300", Body: doc}, nil
 	})
+	return r.Knowing(patterns)
+}
+
+// patterns are the document's operations, as "GET /openapi.json".
+func patterns() (all []string) {
+	var doc struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(document, &doc); err != nil {
+		panic(err) // its tests have read it
+	}
+	for path, operations := range doc.Paths {
+		for method := range operations {
+			all = append(all, strings.ToUpper(method)+" "+path)
+		}
+	}
+	return all
 }
