@@ -49,7 +49,12 @@ type User struct {
 	LastUsed       time.Time // UTC, milliseconds
 }
 
-// License is one kind of licence. Name is the identity, never empty.
+// MaxLicenseName is the longest name of a licence, in bytes. It is kept with each of
+// those who hold the licence, so a long one would make much of a small file.
+const MaxLicenseName = 1024
+
+// License is one kind of licence. Name is the identity, never empty, and no longer
+// than MaxLicenseName.
 type License struct {
 	Place        Place
 	Name         string

@@ -47,8 +47,9 @@
 //   - pricePerUser and unassignedAmount: whole numbers from 0 to 2^63-1 however
 //     written (15000, 15000.0, 1.5e4), also as text: exporters quote numbers, and
 //     digits cannot be misread.
-//   - A licence without a name is skipped, and so is each of its users, each with
-//     a problem: no record is lost silently.
+//   - A licence without a name, or with one of more than [roster.MaxLicenseName]
+//     bytes, is skipped, and so is each of its users, each with a problem: no record
+//     is lost silently.
 //   - A list of roles says at most ten problems.
 //
 // # Left to others

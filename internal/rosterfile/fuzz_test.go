@@ -192,7 +192,7 @@ func oracle(data []byte) []string {
 		var holders []json.RawMessage
 		_ = json.Unmarshal(m["users"], &holders) // another type: none
 		name := strings.TrimSpace(plain(m["name"]))
-		if name == "" {
+		if name == "" || len(name) > roster.MaxLicenseName {
 			lost[roster.LicenseEntity]++
 			lost[roster.GrantEntity] += len(holders)
 			continue

@@ -21,7 +21,7 @@ const (
 var licenseNames = [licenseMembers]string{"name", "unassignedAmount", "pricePerUser", "users"}
 
 const (
-	expectName   = "expected the licence's name, as text"
+	expectName   = "expected the licence's name, as text of at most 1024 bytes" // roster.MaxLicenseName
 	expectNamed  = "expected a licence with a name around it"
 	expectNumber = "expected a whole number from 0 to 9223372036854775807"
 	expectCents  = "expected whole cents, from 0 to 9223372036854775807, such as 15000 for 150.00"
@@ -35,6 +35,7 @@ type license struct {
 	out      *output
 	members  [licenseMembers]record // copies; of users the place only
 	seen     uint                   // by bit
+	twice    uint                   // of those seen
 	problems []roster.Problem
 	held     held
 }
@@ -50,7 +51,7 @@ type held struct {
 // begin keeps the buffers of the last licence.
 func (l *license) begin(at place, index int64, out *output) {
 	l.record, l.out = record{at: at, list: "/licenses", index: index}, out
-	l.seen, l.problems, l.held = 0, l.problems[:0], held{from: out.mark()}
+	l.seen, l.twice, l.problems, l.held = 0, 0, l.problems[:0], held{from: out.mark()}
 	for m := range l.members {
 		l.members[m].raw = l.members[m].raw[:0]
 	}
@@ -62,9 +63,7 @@ func (l *license) find(name string, at place) int {
 		if n != name {
 			continue
 		}
-		if l.seen&(1<<m) != 0 {
-			l.problem(roster.WrongType, m, at, expectOnce)
-		}
+		l.twice |= l.seen & (1 << m)
 		l.seen |= 1 << m
 		l.members[m].at = at
 		return m
@@ -91,13 +90,19 @@ func (l *license) text(member int) (_ []byte, ok bool) {
 	return bytes.TrimSpace(b), ok
 }
 
-// end adds the licence to the batch and returns its name, "" if it has none.
+// end adds the licence to the batch and returns its name, "" if it has none that
+// can be kept with each of its users.
 func (l *license) end() string {
 	b, _ := l.text(licenseName)
-	name := l.out.string(b)
-	if name == "" {
+	if len(b) == 0 || len(b) > roster.MaxLicenseName {
 		l.nameless()
 		return ""
+	}
+	name := l.out.string(b)
+	for m := range l.members {
+		if l.twice>>m&1 != 0 {
+			l.drop(roster.WrongType, m, expectOnce)
+		}
 	}
 	unassigned, _ := l.whole(licenseUnassigned, roster.AmountInvalid)
 	lic := roster.License{Place: l.place(), Name: name, Unassigned: unassigned}

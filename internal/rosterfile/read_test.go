@@ -112,6 +112,7 @@ func TestMemory(t *testing.T) {
 			tally{users: 1, licenses: 1, grants: many + 1}},
 		{"licences with a few users", endless{`{"users":[` + one + `],"licenses":[`, `{"users":[` + one + `,` + one + `],"name":"Pro"},`, `{"name":"Max"}]}`, many},
 			tally{users: 1, licenses: many + 1, grants: 2 * many}},
+		{"names of one licence", endless{`{"users":[` + one + `],"licenses":[{`, `"name":"Max",`, `"name":"Pro"}]}`, many}, tally{users: 1, licenses: 1}},
 		{"line breaks behind", endless{`{"users":[` + one + `]}`, "\n\n\n\n\n\n\n\n", "", many}, tally{users: 1}},
 		{"what is ignored", endless{`{"x":[`, "{\"y\":[\n1,\n2,\n3,\n4]},", `0],"users":[` + one + `]}`, many}, tally{users: 1}},
 		{"members that are ignored", endless{`{"x":{`, `"y":0,`, `"z":0},"users":[` + one + `]}`, many}, tally{users: 1}},

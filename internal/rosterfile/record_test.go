@@ -1,6 +1,9 @@
 package rosterfile_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestUser is what is taken from a user, alone in the second line of a file whose
 // first has a usable one.
@@ -78,6 +81,9 @@ func TestLastUsed(t *testing.T) {
 		{"2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"},
 		{"2017-01-01T00:59:60+01:00", "2017-01-01T00:00:00Z"},
 		{"2016-12-31T23:58:60Z", ""},
+		{"9999-12-31T23:59:59+00:01", "9999-12-31T23:58:59Z"},
+		{"9999-12-31T23:59:59-00:01", ""},
+		{"0000-01-01T00:00:00+00:01", ""},
 		{"2021-02-29", ""},
 		{"2021-13-01", ""},
 		{"2021-00-01", ""},
@@ -127,6 +133,10 @@ func TestLicense(t *testing.T) {
 		{"empty", `{"name":"Pro","unassignedAmount":"","pricePerUser":" ","users":[]}`, `licence 0 2:1 "Pro" 0`},
 		{"a number for a name", `{"name":365}`, `licence 0 2:1 "365" 0`},
 		{"names keep their case", `{"name":"pro Ü"}`, `licence 0 2:1 "pro Ü" 0`},
+		{"a name said often", `{"name":"Max","name":"Max","name":"Pro"}`, "licence 0 2:1 \"Pro\" 0\nproblem wrong_type /licenses/0/name 2:35"},
+		{"a name as long as may be", `{"name":" ` + strings.Repeat("x", 1024) + `"}`, "licence 0 2:1 \"" + strings.Repeat("x", 1024) + "\" 0"},
+		{"a longer name", `{"users":[{"email":"a@b.se"}],"name":"` + strings.Repeat("x", 1025) + `"}`,
+			"problem license_name_missing /licenses/0/name 2:38 skips licence\nproblem license_name_missing /licenses/0/users/0 2:11 skips grant"},
 		{"unknown members", `{"x":{"name":[1]},"name":"Pro","Users":7}`,
 			"licence 0 2:1 \"Pro\" 0\nproblem member_unknown /licenses/0/x 2:2\nproblem member_unknown /licenses/0/Users 2:32"},
 		{"numbers as text", `{"name":"Pro","unassignedAmount":"10","pricePerUser":" 15000.0 "}`, `licence 0 2:1 "Pro" 10 price=15000`},
@@ -137,7 +147,7 @@ func TestLicense(t *testing.T) {
 		{"users of another type", `{"name":"Pro","users":{"email":"a@b.se"}}`, "licence 0 2:1 \"Pro\" 0\nproblem wrong_type /licenses/0/users 2:23"},
 		{"names twice", `{"name":"Pro","users":[{"email":"a@b.se"},7],"name":"Max","users":[{"email":"c@d.se"}],"pricePerUser":-1,"pricePerUser":2}`,
 			"licence 0 2:1 \"Max\" 0 price=2\ngrant 0/0 2:68 \"Max\" c@d.se derived\n" +
-				"problem wrong_type /licenses/0/name 2:53\nproblem wrong_type /licenses/0/users 2:67\nproblem wrong_type /licenses/0/pricePerUser 2:121"},
+				"problem wrong_type /licenses/0/name 2:53\nproblem wrong_type /licenses/0/pricePerUser 2:121\nproblem wrong_type /licenses/0/users 2:67"},
 		{"users twice, the last of another type", `{"name":"Pro","users":[{"email":"a@b.se"}],"users":7}`,
 			"licence 0 2:1 \"Pro\" 0\nproblem wrong_type /licenses/0/users 2:52\nproblem wrong_type /licenses/0/users 2:52"},
 

@@ -142,8 +142,8 @@ func (b *Builder) addUser(u *roster.User) error {
 }
 
 func (b *Builder) addLicense(l *roster.License) error {
-	if l.Name == "" {
-		return fmt.Errorf("snapshot: licence %d has no name: its source must skip it", l.Place.Index)
+	if l.Name == "" || len(l.Name) > roster.MaxLicenseName {
+		return fmt.Errorf("snapshot: licence %d has a name of %d bytes: its source must skip it", l.Place.Index, len(l.Name))
 	}
 	f := licenseFields{unassigned: l.Unassigned}
 	if l.PricePerUser != nil {
