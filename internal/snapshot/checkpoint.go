@@ -18,7 +18,8 @@ import (
 type State struct {
 	Format   int           `json:"format"`
 	Runs     []SavedRun    `json:"runs"`
-	Rest     string        `json:"rest"` // the blob of what else a Builder holds
+	Block    int           `json:"block"` // bytes of the largest block of the runs
+	Rest     string        `json:"rest"`  // the blob of what else a Builder holds
 	Counts   roster.Counts `json:"counts"`
 	Licenses bool          `json:"licenses"` // the source lists licences
 }
@@ -39,7 +40,7 @@ func (b *Builder) Save(ctx context.Context, prefix string) (State, error) {
 	if err := b.rows.flush(); err != nil {
 		return State{}, err
 	}
-	st := State{Format: formatVersion, Counts: b.counts, Licenses: b.listed, Rest: prefix + "/rest"}
+	st := State{Format: formatVersion, Block: b.rows.block, Counts: b.counts, Licenses: b.listed, Rest: prefix + "/rest"}
 	// If we stop here, or at any put below: blobs lie in staging that no checkpoint
 	// names; they go by their age, and the read begins anew or at the last one.
 	for i := range b.rows.runs {
@@ -74,7 +75,7 @@ func (s *Store) Resume(ctx context.Context, o org.ID, integration string, st Sta
 	if err != nil {
 		return nil, err
 	}
-	b.counts, b.listed = st.Counts, st.Licenses
+	b.counts, b.listed, b.rows.block = st.Counts, st.Licenses, st.Block
 	if err := b.load(ctx, st); err != nil {
 		_ = b.Close()
 		return nil, fmt.Errorf("snapshot: resume integration %s: %w", integration, err)

@@ -12,3 +12,10 @@ func (s *Store) Scale() {
 	d := defaultSizes
 	s.sizes = &sizes{runRows: d.runRows / 8, runBytes: d.runBytes / 8, fanIn: d.fanIn / 32, groupRows: d.groupRows / 8}
 }
+
+// Split makes a Store spill every record by itself, and merge as many as it does.
+func (s *Store) Split() {
+	d := defaultSizes
+	d.runRows = 1
+	s.sizes = &d
+}

@@ -408,3 +408,40 @@ func TestMemoryDoesNotDependOnTheInput(t *testing.T) {
 		t.Errorf("%d users hold %d KB, %d hold %d KB", users, few>>10, 16*users, many>>10)
 	}
 }
+
+// However large its users are, a merge holds a bounded part of them at once: in one
+// process and in the next.
+func TestMemoryDoesNotDependOnTheUsers(t *testing.T) {
+	e := newEnv(t)
+	e.Split()
+	large := strings.Repeat("x", 1<<20)
+	b := e.build(t)
+	for i := range 100 {
+		u := user(fmt.Sprintf("%d@x.se", i*37%100))
+		u.FirstName = large
+		add(t, b, roster.Batch{Users: []roster.User{u}})
+	}
+	st, err := b.Save(t.Context(), e.org.Path("staging", "job-1", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resumed, err := e.Resume(t.Context(), e.org, integration, st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string]*snapshot.Builder{"at once": b, "resumed": resumed} {
+		most := live(func() {
+			o := options(1)
+			o.CountOnly = true
+			if next, err := b.Finish(t.Context(), nil, o); err != nil || next.Counts.Users.Added != 100 {
+				t.Error(name, next, err)
+			}
+		})
+		if t.Logf("%s: %d MB", name, most>>20); most > 60<<20 {
+			t.Errorf("%s: a merge of 100 users of 1 MB holds %d MB", name, most>>20)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -16,13 +16,16 @@ import (
 type sizes struct {
 	runRows   int // entries of one run at most; two runs exist at a time
 	runBytes  int // and bytes, but one entry always fits
-	fanIn     int // runs merged at once, each with a block of maxBlock
+	fanIn     int // runs merged at once, if each has a block of maxBlock
 	groupRows int // rows of one row group of the file
 }
 
 var defaultSizes = sizes{runRows: 32 << 10, runBytes: 4 << 20, fanIn: 512, groupRows: 32 << 10}
 
-const maxBlock = 16 << 10 // bytes of a spilled block, but one entry always fits
+const (
+	maxBlock   = 16 << 10 // bytes of a spilled block, but one entry always fits
+	mergeBytes = 32 << 20 // of the blocks that are merged at once, where entries are large
+)
 
 // sorter takes entries in the order of their source and gives them back by key;
 // those of one key in the order in which they came. Its memory does not depend
@@ -32,6 +35,7 @@ type sorter struct {
 	file     *os.File
 	end      int64
 	runs     []run
+	block    int // bytes of the largest block of any run
 	cur      *arena
 	spare    *arena
 	inflight chan error // of the run being spilled; nil if none is
@@ -220,6 +224,7 @@ func (w *runWriter) flush() {
 		_, w.err = w.s.file.WriteAt(w.block, w.s.end)
 	}
 	w.s.end += int64(len(w.block))
+	w.s.block = max(w.s.block, len(body))
 	w.block = w.block[:blockHead]
 }
 
@@ -306,9 +311,14 @@ func (s *sorter) merge(ctx context.Context, yield func(key *entry, raw []byte) e
 	return s.mergeRuns(ctx, s.runs, yield)
 }
 
+// fan is how many runs one merge can hold.
+func (s *sorter) fan() int {
+	return min(s.sizes.fanIn, max(2, mergeBytes/max(s.block, 1)))
+}
+
 // narrow merges neighbouring runs until one merge can hold them all.
 func (s *sorter) narrow(ctx context.Context) (err error) {
-	for len(s.runs) > s.sizes.fanIn {
+	for len(s.runs) > s.fan() {
 		all := s.runs
 		s.runs = nil
 		defer func() {
@@ -316,7 +326,7 @@ func (s *sorter) narrow(ctx context.Context) (err error) {
 				s.runs = all
 			}
 		}()
-		for part := range slices.Chunk(all, s.sizes.fanIn) {
+		for part := range slices.Chunk(all, s.fan()) {
 			w := s.newRun()
 			err := s.mergeRuns(ctx, part, func(_ *entry, raw []byte) error { w.add(raw); return w.err })
 			if err != nil {
