@@ -62,7 +62,7 @@ func newWreck(t *testing.T, s site) *wreck {
 		Region: "us-east-1", BaseEndpoint: aws.String(emulator.DynamoDB(t)),
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local-secret", ""),
 	})
-	return &wreck{table: dynamo.New(client, name("MUSTER_TABLE")), blobs: s3store.New(emulator.S3Client(t), name("MUSTER_BUCKET"))}
+	return &wreck{table: dynamo.New(client, name("MUSTER_TABLE"), emulator.Patient), blobs: s3store.New(emulator.S3Client(t), name("MUSTER_BUCKET"))}
 }
 
 // jobs are the deployment's as of a moment.

