@@ -21,7 +21,7 @@ func (a *App) CreateOrg(ctx context.Context, name, domain string) (org.Org, erro
 
 // CreateKey makes a key of an org; both are as an operator writes them.
 func (a *App) CreateKey(ctx context.Context, id, role string) (org.Secret, error) {
-	o, err := org.ParseID(id)
+	o, err := orgID(id)
 	if err != nil {
 		return org.Secret{}, err
 	}
@@ -44,7 +44,7 @@ func (a *App) CreateKey(ctx context.Context, id, role string) (org.Secret, error
 
 // Keys are the keys of an org, without their secrets.
 func (a *App) Keys(ctx context.Context, id string) ([]org.Key, error) {
-	o, err := org.ParseID(id)
+	o, err := orgID(id)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (a *App) Keys(ctx context.Context, id string) ([]org.Key, error) {
 
 // RevokeKey makes a key of an org work no more, within a minute everywhere.
 func (a *App) RevokeKey(ctx context.Context, id, key string) error {
-	o, err := org.ParseID(id)
+	o, err := orgID(id)
 	if err != nil {
 		return err
 	}
@@ -72,6 +72,15 @@ func (a *App) RevokeKey(ctx context.Context, id, key string) error {
 		return fmt.Errorf("%q is not the id of a key: key list shows them", key)
 	}
 	return a.Orgs().RevokeKey(ctx, o, k)
+}
+
+// orgID reads an org's id as an operator writes it.
+func orgID(id string) (org.ID, error) {
+	o, err := org.ParseID(id)
+	if err != nil {
+		return org.ID{}, fmt.Errorf("%w: org list shows them", err)
+	}
+	return o, nil
 }
 
 func (a *App) ensureHub(ctx context.Context, o org.ID) error {

@@ -26,7 +26,7 @@ func (a *App) ListOrgs(ctx context.Context) ([]org.Org, error) {
 // next, which it is entered for here: a shorter one lets people go who would
 // otherwise stay until the day that the longer one set.
 func (a *App) SetOrg(ctx context.Context, id string, c org.Change) (org.Org, error) {
-	o, err := org.ParseID(id)
+	o, err := orgID(id)
 	if err != nil {
 		return org.Org{}, err
 	}

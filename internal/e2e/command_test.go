@@ -119,6 +119,7 @@ func TestFolderInUse(t *testing.T) {
 // TestCommandErrors: what is wrong, and nothing of the program's inside.
 func TestCommandErrors(t *testing.T) {
 	s := localSite(t)
+	s.newOrg(t, "Acme", "acme.example")
 	tests := []struct {
 		name string
 		site site

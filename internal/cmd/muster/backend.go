@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"muster/internal/app"
@@ -13,6 +15,7 @@ import (
 	"muster/internal/aws/secrets"
 	"muster/internal/job"
 	"muster/internal/local"
+	"muster/internal/org"
 )
 
 // backend says where the data is: the same two flags for every command.
@@ -45,6 +48,19 @@ func (b backend) withApp(ctx context.Context, e *env, f func(*app.App) error) (e
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	return f(&app.App{Platform: p, Settings: app.DefaultSettings, Now: e.now, Log: e.log, TempDir: temp})
+}
+
+// withData is withApp where there is data already: to make a folder for who mistyped
+// its name would say that their org is gone.
+func (b backend) withData(ctx context.Context, e *env, f func(*app.App) error) error {
+	if _, err := os.Stat(b.Data); b.Backend == "local" && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no data in %s: --data names the folder that serve or org create made", b.Data)
+	}
+	err := b.withApp(ctx, e, f)
+	if errors.Is(err, org.ErrNotFound) {
+		return fmt.Errorf("%w; org list shows the orgs, key list an org's keys", err)
+	}
+	return err
 }
 
 // inProcess is a platform whose starts run in this process, as all of the local
@@ -93,7 +109,7 @@ type keyCreate struct {
 }
 
 func (c *keyCreate) Run(ctx context.Context, e *env) error {
-	return c.withApp(ctx, e, func(a *app.App) error {
+	return c.withData(ctx, e, func(a *app.App) error {
 		secret, err := a.CreateKey(ctx, c.Org, c.Role)
 		if err != nil {
 			return err
@@ -109,7 +125,7 @@ type keyList struct {
 }
 
 func (c *keyList) Run(ctx context.Context, e *env) error {
-	return c.withApp(ctx, e, func(a *app.App) error {
+	return c.withData(ctx, e, func(a *app.App) error {
 		keys, err := a.Keys(ctx, c.Org)
 		for _, k := range keys {
 			fmt.Fprintln(e.out, k.ID, k.Role, k.CreatedAt.UTC().Format(time.RFC3339))
@@ -125,5 +141,5 @@ type keyRevoke struct {
 }
 
 func (c *keyRevoke) Run(ctx context.Context, e *env) error {
-	return c.withApp(ctx, e, func(a *app.App) error { return a.RevokeKey(ctx, c.Org, c.Key) })
+	return c.withData(ctx, e, func(a *app.App) error { return a.RevokeKey(ctx, c.Org, c.Key) })
 }

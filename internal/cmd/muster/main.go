@@ -55,13 +55,15 @@ func run(ctx context.Context, args []string, out, errout io.Writer) int {
 	var c cli
 	exit := -1
 	parser := kong.Must(&c, kong.Name("muster"), kong.Description("An integration hub for people data."),
-		kong.UsageOnError(), kong.Writers(out, errout), kong.Exit(func(code int) { exit = code }),
+		kong.Writers(out, errout), kong.Exit(func(code int) { exit = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(e))
 	k, err := parser.Parse(args)
 	if exit >= 0 {
 		return exit // help was asked for
 	}
-	if err == nil {
+	if err != nil {
+		err = fmt.Errorf("%w; %s --help says more", err, commandOf(err))
+	} else {
 		err = k.Run()
 	}
 	code := 0
@@ -76,6 +78,15 @@ func run(ctx context.Context, args []string, out, errout io.Writer) int {
 		fmt.Fprintf(errout, "muster: %v\n", err)
 	}
 	return code
+}
+
+// commandOf is the command whose line could not be read, as far as it was.
+func commandOf(err error) string {
+	var of *kong.ParseError
+	if errors.As(err, &of) && of.Context.Selected() != nil {
+		return of.Context.Selected().FullPath()
+	}
+	return "muster"
 }
 
 // ending is the error of a command that says its exit code; err may be nil, where

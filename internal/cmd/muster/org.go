@@ -13,7 +13,7 @@ import (
 type orgList struct{ backend }
 
 func (c *orgList) Run(ctx context.Context, e *env) error {
-	return c.withApp(ctx, e, func(a *app.App) error {
+	return c.withData(ctx, e, func(a *app.App) error {
 		orgs, err := a.ListOrgs(ctx)
 		for _, o := range orgs {
 			printOrg(e.out, o)
@@ -38,7 +38,7 @@ func (c *orgSet) Run(ctx context.Context, e *env) error {
 			return errors.New("--retention-days must be 1 to 3650") // 0 leaves it as it is
 		}
 	}
-	return c.withApp(ctx, e, func(a *app.App) error {
+	return c.withData(ctx, e, func(a *app.App) error {
 		o, err := a.SetOrg(ctx, c.Org, change)
 		if err != nil {
 			return err

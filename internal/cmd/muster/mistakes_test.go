@@ -1,0 +1,43 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What is mistyped is answered with where to look, and makes nothing.
+func TestMistakes(t *testing.T) {
+	dir := t.TempDir()
+	data, nowhere := filepath.Join(dir, "data"), filepath.Join(dir, "nowhere")
+	_, acme, _ := command(t, dir, "org", "create", "Acme", "--data", data)
+	acme = strings.TrimSpace(acme)
+	const another = "018f5c3e-0000-7000-8000-000000000000"
+	for args, want := range map[string]string{
+		"":                  `expected one of "serve", "org", "key", "check", "openapi", ...; muster --help says more`,
+		"server":            `unexpected argument server, did you mean "serve"?; muster --help says more`,
+		"serve --port 3000": "unknown flag --port; muster serve --help says more",
+		"org create":        `expected "<name>"; muster org create --help says more`,
+		"check":             `expected "<file>"; muster check --help says more`,
+		"key create X --role boss --data " + data: `--role must be one of "read","write","admin" but got "boss"; muster key create --help says more`,
+
+		"key create Acme --data " + data:                                      `org: "Acme" is not an org id: org list shows them`,
+		"key list " + another + " --data " + data:                             "listing the keys of org " + another + ": get org " + another + ": org: not found; org list shows the orgs",
+		"org set " + another + " --monthly-syncs 1 --data " + data:            "org: not found; org list shows the orgs",
+		"key revoke " + another + " " + another + " --data " + data:           "not found; org list shows the orgs, key list an org's keys",
+		"key revoke " + acme + " " + another + " --data " + data:              "not found; org list shows the orgs, key list an org's keys",
+		"org list --data " + nowhere:                                          "there is no data in nowhere: --data names the folder that serve or org create made",
+		"key create " + acme + " --data " + nowhere:                           "there is no data in nowhere",
+		"org set " + acme + " --retention-days 9 --data " + nowhere:           "there is no data in nowhere",
+		"key revoke " + acme + " " + another + " --data " + nowhere + "/deep": "there is no data in nowhere/deep",
+	} {
+		code, out, said := command(t, dir, strings.Fields(args)...)
+		if code != 1 || out != "" || !strings.Contains(said, want) {
+			t.Errorf("muster %s: exit code %d\n%s%s\nwant %s", args, code, out, said, want)
+		}
+	}
+	if _, err := os.Stat(nowhere); !os.IsNotExist(err) {
+		t.Errorf("a folder was made: %v", err)
+	}
+}
