@@ -103,6 +103,9 @@ const (
 	GrantEntity
 )
 
+// MaxProblems is how many problems of a read are kept; the others are only counted.
+const MaxProblems = 10_000
+
 // Problem is one thing that was wrong, said so that its author finds it. Detail
 // never holds the refused value: that may be a secret.
 type Problem struct {

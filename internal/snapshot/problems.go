@@ -13,13 +13,9 @@ import (
 	"muster/internal/roster"
 )
 
-// Limits of what is said about what was wrong; the rest is only counted.
-const (
-	maxProblems = 10_000
-	maxText     = 200 // bytes of a problem's pointer and detail
-)
+const maxText = 200 // bytes of a problem's pointer and detail
 
-// problems are the first maxProblems of a read, and the counts of all. What they
+// problems are the first roster.MaxProblems of a read, and the counts of all. What they
 // skipped is counted and not kept.
 type problems struct {
 	List   []roster.Problem        `json:"list"`
@@ -33,7 +29,7 @@ func (p *problems) add(pr roster.Problem) {
 		p.Counts = make(map[roster.Reason]int64)
 	}
 	p.Counts[pr.Reason]++
-	keep := len(p.List) < maxProblems
+	keep := len(p.List) < roster.MaxProblems
 	if !keep && p.each == nil {
 		return
 	}
@@ -54,7 +50,7 @@ func (p *problems) append(q problems) {
 		}
 		p.Counts[reason] += n
 	}
-	room := min(maxProblems-len(p.List), len(q.List))
+	room := min(roster.MaxProblems-len(p.List), len(q.List))
 	p.List = append(p.List, q.List[:room]...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"muster/internal/job"
@@ -137,8 +138,15 @@ func (in *intake) unmerged(err error) []roster.Problem {
 		n.Valid = n.Received - n.Skipped
 	}
 	in.report.Counts = c
-	list, counts := in.builder.Problems()
-	list = append(ofTheFile(err), list...)
+	list, found := in.builder.Problems()
+	counts := map[roster.Reason]int64{}
+	maps.Copy(counts, found)
+	whole := ofTheFile(err)
+	for _, p := range whole {
+		counts[p.Reason]++
+	}
+	list = append(whole, list...)
+	list = list[:min(len(list), roster.MaxProblems)]
 	in.problems(list, counts)
 	return list
 }

@@ -118,11 +118,8 @@ func jobOf(j job.Job) JobRow {
 	return d
 }
 
-// defaultProblems are shown where the request says nothing, maxProblems are kept.
-const (
-	defaultProblems = 10
-	maxProblems     = 10_000
-)
+// defaultProblems are shown where the request says nothing.
+const defaultProblems = 10
 
 // problemCursor is the place of a problem among those of its job.
 type problemCursor struct {
@@ -166,7 +163,7 @@ func window(j job.Job, p *api.Page) (from, n int, err error) {
 		if err := api.DecodeCursor(p.Cursor(), &c); err != nil {
 			return 0, 0, err
 		}
-		if c.Index < 0 || c.Index >= maxProblems {
+		if c.Index < 0 || c.Index >= roster.MaxProblems {
 			return 0, 0, badCursor()
 		}
 	}
@@ -186,7 +183,7 @@ func kept(j job.Job) int {
 	for _, c := range j.Report.ProblemCounts {
 		n += c
 	}
-	return int(min(n, maxProblems))
+	return int(min(n, roster.MaxProblems))
 }
 
 // read reads problems: all that are kept, or, of a job that ended before it could
