@@ -3,6 +3,7 @@ package unified
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -55,10 +56,16 @@ func readFrom(sent string) (time.Time, error) {
 	return whole(t), nil
 }
 
+// maxCategories is how many a list may be filtered by: each row is held against all.
+const maxCategories = 100
+
 // readCategories takes what was sent with commas apart.
 func readCategories(sent []string) (words []string, faults []error) {
 	for _, s := range sent {
 		for w := range strings.SplitSeq(s, ",") {
+			if len(words) == maxCategories {
+				return nil, []error{&api.Fault{Pointer: "query.categories", Detail: fmt.Sprintf("must have at most %d values", maxCategories)}}
+			}
 			if detail := connection.UnknownCategory(w); detail != "" {
 				faults = append(faults, &api.Fault{Pointer: "query.categories", Detail: detail})
 			}

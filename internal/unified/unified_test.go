@@ -339,13 +339,14 @@ func TestListQueries(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]string{
-		"?limit=0":               "query.limit expected number >= 1",
-		"?limit=1001":            "query.limit expected number <= 1000",
-		"?limit=x":               "query.limit expected a whole number",
-		"?offset=-1":             "query.offset expected number >= 0",
-		"?sort=id":               "query.sort expected one of name, updated_at, created_at",
-		"?order=up":              "query.order expected one of asc, desc",
-		"?external_xref=":        "query.external_xref must not be empty: name a user, or leave it out to list the connections of all",
+		"?limit=0":        "query.limit expected number >= 1",
+		"?limit=1001":     "query.limit expected number <= 1000",
+		"?limit=x":        "query.limit expected a whole number",
+		"?offset=-1":      "query.offset expected number >= 0",
+		"?sort=id":        "query.sort expected one of name, updated_at, created_at",
+		"?order=up":       "query.order expected one of asc, desc",
+		"?external_xref=": "query.external_xref must not be empty: name a user, or leave it out to list the connections of all",
+		"?categories=hris" + strings.Repeat(",x", 100): "query.categories must have at most 100 values",
 		"?categories=hrs":        `query.categories is not a value of this list; the nearest to what was sent is hris`,
 		"?updated_gte=yesterday": "query.updated_gte must be a date-time with an offset, as 2026-05-04T10:20:30Z",
 	} {
