@@ -158,7 +158,8 @@ func PaymentRequired(message string) *Error {
 }
 
 // Busy: 409, another job has the integration until expires at the latest, unless
-// its lease is renewed. The answer carries both, and Retry-After.
+// its lease is renewed; zero: it had it, a moment ago. The answer carries both, and
+// Retry-After.
 func Busy(job JobRef, expires time.Time) *Error {
 	return &Error{kind: KindBusy, message: "another sync of this integration is running; try again later", job: &job, leaseUntil: expires}
 }

@@ -200,7 +200,11 @@ func (s *Syncer) outcome(ctx context.Context, run *job.Run, err error) (job.Job,
 	j := run.Job()
 	if errors.Is(err, lease.ErrLost) {
 		s.Log.WarnContext(ctx, "lease was lost", slog.String("org", j.Org.String()), slog.String("job", j.ID.String()))
-		return s.Jobs.Get(context.WithoutCancel(ctx), j.Org, j.ID)
+		now, err := s.Jobs.Get(context.WithoutCancel(ctx), j.Org, j.ID)
+		if err != nil {
+			return j, fmt.Errorf("syncer: job %s, whose lease was lost: %w", j.ID, err)
+		}
+		return now, nil
 	}
 	if err != nil {
 		return j, fmt.Errorf("syncer: job %s: %w", j.ID, err)

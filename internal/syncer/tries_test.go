@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"muster/internal/job"
+	"muster/internal/table"
+	"muster/internal/table/tabletest"
 )
 
 // A client that got no answer asks again under the same id: whatever write the
@@ -97,6 +99,33 @@ func TestTriesOfOneIDAtOnce(t *testing.T) {
 			w.t.Errorf("%d jobs, the first %s", len(jobs), jobs[0].Status)
 		}
 		w.wantRoster(ada)
+	})
+}
+
+// Whoever is told that a sync was lost, and not what became of it, is told its job.
+func TestLostAndNotRead(t *testing.T) {
+	inBubble(t, "cancelled", func(w *world) {
+		p := w.process()
+		var lost job.ID
+		w.source = script{pages: pages(ada), before: func(context.Context, int) error {
+			if lost != (job.ID{}) {
+				return nil
+			}
+			lost = w.jobs()[0].ID
+			if _, err := w.process().Jobs.Cancel(w.t.Context(), w.org, lost); err != nil {
+				w.t.Error(err)
+			}
+			p.table.Hook = func(c tabletest.Call) tabletest.Fault {
+				if c.Method == tabletest.Get && c.Key.Sort == lost.String() {
+					return tabletest.NotApplied(table.ErrUnavailable)
+				}
+				return tabletest.None()
+			}
+			return nil
+		}}
+		if j, err := w.sync(p, file); !errors.Is(err, table.ErrUnavailable) || j.ID != lost {
+			w.t.Errorf("job %s, %v; want %s", j.ID, err, lost)
+		}
 	})
 }
 

@@ -188,9 +188,13 @@ func busyWith(ctx context.Context, jobs Jobs, busy *lease.Busy) error {
 	if err != nil {
 		return fmt.Errorf("read the job that the lease names: %w", err)
 	}
+	until := busy.Until
+	if other.Status.Terminal() { // since we looked: its lease went with it
+		until = time.Time{}
+	}
 	return api.Busy(api.JobRef{
 		ID: busy.Job, Status: string(other.Status), StartedBy: other.Input.StartedBy(), StartedAt: other.StartedAt,
-	}, busy.Until)
+	}, until)
 }
 
 // failure is the answer to a job that failed. The job's message is written for

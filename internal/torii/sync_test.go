@@ -157,6 +157,17 @@ func TestSyncBusy(t *testing.T) {
 	if got := rec.Header().Get("Retry-After"); got != "40" {
 		t.Errorf("Retry-After %q", got)
 	}
+	busy := &lease.Busy{Job: first.Job().ID.String(), Until: w.clock.Now().Add(time.Minute)}
+	if _, err := w.jobs.Cancel(t.Context(), w.acme.org.ID, first.Job().ID); err != nil {
+		t.Fatal(err)
+	}
+	claim := w.sync
+	w.sync = func(context.Context, org.ID, string, job.Input, int64) (job.Job, error) { return job.Job{}, busy }
+	rec = w.call("PUT", syncPath, syncBody(id, 2))
+	if rec.Code != 409 || rec.Header().Get("Retry-After") != "1" || strings.Contains(rec.Body.String(), "lease_expires_at") {
+		t.Errorf("a job that ended meanwhile: %d, Retry-After %s, %s", rec.Code, rec.Header().Get("Retry-After"), rec.Body)
+	}
+	w.sync = claim
 	theirs := w.put(t, w.other.org.ID, upload.CustomIntegrationData)
 	if rec := w.call("PUT", syncPath, syncBody(theirs, 2), "Authorization", w.other.key); rec.Code != 200 {
 		t.Errorf("another org's integration of the same number is busy too: %d %s", rec.Code, rec.Body)
