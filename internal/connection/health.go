@@ -23,6 +23,12 @@ type Health struct {
 	Pause         Pause     `json:"pause,omitzero"`
 }
 
+// healthDoc is a health as it is stored.
+type healthDoc struct {
+	Format int `json:"format"`
+	Health
+}
+
 // recently is how long a failure after successes is a failure of now.
 const recently = 24 * time.Hour
 
@@ -156,7 +162,7 @@ func (s *Store) stamp(ctx context.Context, o org.ID, id ID, change func(*Health)
 		if err != nil {
 			return err
 		}
-		put := table.Put(healthKey(o, id), h, cond)
+		put := table.Put(healthKey(o, id), healthDoc{format, h}, cond)
 		// If we stop here: the row says it or does not, and the next call says it again
 		// (TestHealthKilledAtEveryWrite).
 		err = table.WriteOnce(ctx, s.Table, put, table.Check(docKey(o, id), table.Version(c.version)))

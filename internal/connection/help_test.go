@@ -20,6 +20,7 @@ import (
 	"muster/internal/org"
 	"muster/internal/secret"
 	"muster/internal/table"
+	"muster/internal/table/tabletest"
 )
 
 // world is a table, a vault and a clock that only moves when told.
@@ -74,7 +75,7 @@ func (w *world) pass(d time.Duration) { w.clock.Add(int64(d / time.Second)) }
 func (w *world) keeper() *connection.Keeper { return w.process(w.table, w.vault) }
 
 func (w *world) process(t table.Table, v secret.Vault) *connection.Keeper {
-	return &connection.Keeper{Store: connection.Store{Table: t, Now: w.now, Log: slog.New(slog.DiscardHandler)}, Vault: v}
+	return &connection.Keeper{Store: connection.Store{Table: tabletest.Formatted(w, t), Now: w.now, Log: slog.New(slog.DiscardHandler)}, Vault: v}
 }
 
 func (w *world) check() {

@@ -17,6 +17,7 @@ import (
 // entry is an index row: enough to judge the filters of a list without reading
 // the connection.
 type entry struct {
+	Format     int      `json:"format"`
 	Categories []string `json:"categories,omitempty"`
 	XRef       string   `json:"xref,omitempty"` // hash of the customer's user
 }
@@ -24,7 +25,7 @@ type entry struct {
 // entries are the index rows of c, by key. Each sort key ends in the id, behind a
 // tab, which sorts before whatever a name may hold.
 func (c Connection) entries() map[table.Key]entry {
-	e := entry{Categories: c.Categories, XRef: xrefHash(c.Environment, c.ExternalXRef)}
+	e := entry{Format: format, Categories: c.Categories, XRef: xrefHash(c.Environment, c.ExternalXRef)}
 	env, tail := envName(c.Environment), "\t"+c.ID.String()
 	rows := map[table.Key]entry{
 		c.Org.Key(stamp(c.CreatedAt)+tail, "CONNECTION", "ENV", env):                e,

@@ -40,14 +40,15 @@ func lockKey(o org.ID, id ID) table.Key { return o.Key(id.String(), "CONNECTION"
 
 // lockDoc says who it is, for those who look at the table.
 type lockDoc struct {
-	Owner string `json:"owner"`
+	Format int    `json:"format"`
+	Owner  string `json:"owner"`
 }
 
 // lock takes the lock, waiting for its holder as long as p has patience. ErrBusy.
 func (s *Store) lock(ctx context.Context, o org.ID, id ID, p *patient) (*lock, error) {
 	l := &lock{table: s.Table, key: lockKey(o, id)}
 	for {
-		w := table.Put(l.key, lockDoc{uuid.NewString()}, table.Absent).Until(s.Now().Add(lockTTL))
+		w := table.Put(l.key, lockDoc{format, uuid.NewString()}, table.Absent).Until(s.Now().Add(lockTTL))
 		// If we stop here: nobody changes the credential until the lock runs out by
 		// itself (TestKilledAnywhere).
 		err := s.Table.Write(ctx, w)

@@ -155,6 +155,7 @@ func targets(t *testing.T) []target {
 		{name: "local", open: func(t *testing.T) (string, vars) {
 			s := localSite(t) // one process has the folder: the orgs come first
 			known := s.people(t)
+			t.Cleanup(func() { s.checkFormats(t) }) // once the server has ended
 			return s.with(inRequest).serve(t).base, known
 		}},
 		{name: "aws", open: shared(aws)},

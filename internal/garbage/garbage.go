@@ -43,6 +43,14 @@ type Item struct {
 	Deleting bool `json:"deleting,omitempty"`
 }
 
+// document is an item as it is stored.
+type document struct {
+	Format int `json:"format"`
+	Item
+}
+
+const format = 1
+
 // Entry is an item that has its row.
 type Entry struct {
 	key     table.Key
@@ -54,7 +62,7 @@ type Entry struct {
 // says the same again.
 func Enter(kind Kind, ref string, due time.Time) (table.Write, Entry) {
 	it := Item{Kind: kind, Ref: ref, Due: due.UTC().Truncate(time.Second)}
-	w := table.Put(table.Key{Part: part(shardOf(ref)), Sort: it.Due.Format(dueFormat) + "#" + string(kind) + "#" + ref}, it, table.Any)
+	w := table.Put(table.Key{Part: part(shardOf(ref)), Sort: it.Due.Format(dueFormat) + "#" + string(kind) + "#" + ref}, document{format, it}, table.Any)
 	return w, Entry{key: w.Key, version: w.Version}
 }
 
@@ -115,7 +123,7 @@ func collect(ctx context.Context, t table.Table, row table.Row, deleters map[Kin
 	version := row.Version
 	if !it.Deleting {
 		it.Deleting = true
-		w := table.Put(row.Key, it, table.Version(version))
+		w := table.Put(row.Key, document{format, it}, table.Version(version))
 		// If we stop here: the thing is still there and its row marked; a commit that
 		// wants it fails, and the next Collect goes on (TestCollectStopsAnywhere).
 		err := t.Write(ctx, w)

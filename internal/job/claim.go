@@ -50,8 +50,8 @@ func (s *Store) claim(ctx context.Context, j Job) (*Run, error) {
 // opening are the writes that make a job findable, beside its own row.
 func opening(j Job) []table.Write {
 	return []table.Write{
-		table.Put(indexKey(j.Org, j.Integration, j.ID), struct{}{}, table.Any),
-		table.Put(runningKey(j.ID), runningRow{Org: j.Org, Integration: j.Integration}, table.Any),
+		table.Put(indexKey(j.Org, j.Integration, j.ID), indexRow{format}, table.Any),
+		table.Put(runningKey(j.ID), runningRow{format, j.Org, j.Integration}, table.Any),
 	}
 }
 
@@ -147,7 +147,7 @@ func (s *Store) queue(ctx context.Context, j Job, busy *lease.Busy) (queued, err
 	put := table.Put(jobKey(j.Org, j.ID), j, table.Absent)
 	ws := append([]table.Write{
 		met, put,
-		table.Put(waitingKey(j.Org, j.Integration, j.Input.Trigger), waitingRow{Job: j.ID}, table.Absent),
+		table.Put(waitingKey(j.Org, j.Integration, j.Input.Trigger), waitingRow{format, j.ID}, table.Absent),
 	}, opening(j)...)
 	// If we stop here: the job waits and has its row among the running ones; the
 	// sweep starts it when the integration is free (TestI4_RequeuedJobRuns).
@@ -193,7 +193,7 @@ func (s *Store) abort(ctx context.Context, j Job, met table.Write) (queued, erro
 func stillborn(j Job) []table.Write {
 	return []table.Write{
 		table.Put(jobKey(j.Org, j.ID), j, table.Absent).Until(j.EndedAt.Add(keep)),
-		table.Put(indexKey(j.Org, j.Integration, j.ID), struct{}{}, table.Any).Until(j.EndedAt.Add(keep)),
+		table.Put(indexKey(j.Org, j.Integration, j.ID), indexRow{format}, table.Any).Until(j.EndedAt.Add(keep)),
 	}
 }
 

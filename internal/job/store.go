@@ -63,12 +63,19 @@ func runningKey(id ID) table.Key {
 }
 
 type runningRow struct {
+	Format      int    `json:"format"`
 	Org         org.ID `json:"org"`
 	Integration string `json:"integration"`
 }
 
 type waitingRow struct {
-	Job ID `json:"job"`
+	Format int `json:"format"`
+	Job    ID  `json:"job"`
+}
+
+// indexRow is a job's place among those of its integration: its key says all.
+type indexRow struct {
+	Format int `json:"format"`
 }
 
 // Get reads one job. ErrNotFound where the org has none of that id.
@@ -121,7 +128,7 @@ func save(j Job, version string) table.Write {
 // running ones, and its place among its integration's jobs ends when it does, or
 // with the integration.
 func closing(j Job) []table.Write {
-	index := table.Put(indexKey(j.Org, j.Integration, j.ID), struct{}{}, table.Any).Until(j.EndedAt.Add(keep))
+	index := table.Put(indexKey(j.Org, j.Integration, j.ID), indexRow{format}, table.Any).Until(j.EndedAt.Add(keep))
 	if j.Reason == IntegrationRemoved {
 		index = table.Delete(index.Key, table.Any)
 	}

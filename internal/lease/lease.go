@@ -47,8 +47,20 @@ type Seen struct {
 	version string
 }
 
+// document is a lease as it is stored.
+type document struct {
+	Format int `json:"format"`
+	State
+}
+
+const format = 1
+
+func put(k table.Key, s State, cond table.Cond) table.Write {
+	return table.Put(k, document{format, s}, cond)
+}
+
 // New is the write that makes an integration's lease, free, with token 0.
-func New(k table.Key) table.Write { return table.Put(k, State{}, table.Absent) }
+func New(k table.Key) table.Write { return put(k, State{}, table.Absent) }
 
 // Read reads a lease. table.ErrNotFound: there is no such integration.
 func Read(ctx context.Context, t table.Table, k table.Key) (Seen, error) {
@@ -72,7 +84,7 @@ func (s Seen) Raise(job string, until time.Time) (table.Write, int64) {
 	if job != "" {
 		next.ExpiresAt = until
 	}
-	return table.Put(s.Key, next, table.Version(s.version)), next.Token
+	return put(s.Key, next, table.Version(s.version)), next.Token
 }
 
 // Remove is the write that takes the lease away with its integration, as seen.
@@ -144,7 +156,7 @@ func acquire(ctx context.Context, t table.Table, k table.Key, now func() time.Ti
 			return nil, err
 		}
 		owner = state.Owner
-		w := table.Put(k, state, table.Version(seen.version))
+		w := put(k, state, table.Version(seen.version))
 		// If we stop here: the lease names the job and nobody works. The sweep finds
 		// its running row, waits for the lease to run out and starts it again
 		// (TestI4_KilledAtEveryWrite).
@@ -205,7 +217,7 @@ func (l *Lease) Renew(ctx context.Context) error {
 	next.ExpiresAt = l.now().Add(l.ttl)
 	// If we stop here: the lease runs out later than we live, at most by a TTL; the
 	// sweep waits for it (TestI4_KilledAtEveryWrite).
-	return l.fenced(ctx, nil, func() table.Write { return table.Put(l.k, next, table.Version(l.version)) }, &next)
+	return l.fenced(ctx, nil, func() table.Write { return put(l.k, next, table.Version(l.version)) }, &next)
 }
 
 // Held reads the lease: nil if it is ours, else ErrLost. It is for what cannot be
@@ -242,7 +254,7 @@ func (l *Lease) Release(ctx context.Context, with ...table.Write) error {
 func (l *Lease) giveUp(ctx context.Context, next State, with []table.Write) error {
 	var last table.Write
 	err := l.fenced(ctx, with, func() table.Write {
-		last = table.Put(l.k, next, table.Version(l.version))
+		last = put(l.k, next, table.Version(l.version))
 		return last
 	}, &next)
 	if err != nil && last.Version != "" {

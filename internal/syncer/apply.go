@@ -28,10 +28,13 @@ type Target interface {
 // mark says how far a target is: it equals the snapshot up to revision Applied;
 // the apply of revision Of has got as far as Key.
 type mark struct {
+	Format  int          `json:"format"`
 	Applied int64        `json:"applied"`
 	Of      int64        `json:"of"`
 	Key     snapshot.Key `json:"key,omitzero"`
 }
+
+const markFormat = 1
 
 func markKey(o org.ID, integration, mapping string) table.Key {
 	return o.Key("APPLIED#"+mapping, "INTEGRATION", integration)
@@ -53,7 +56,7 @@ func (p *Pass) Held(ctx context.Context) error { return p.run.Held(ctx) }
 // Done says that the target has everything up to and including the row of key,
 // together with ws, in one transaction under the lease. 98 writes at most.
 func (p *Pass) Done(ctx context.Context, key snapshot.Key, ws ...table.Write) error {
-	return p.move(ctx, mark{Applied: p.mark.Applied, Of: p.mark.Of, Key: key}, ws)
+	return p.move(ctx, mark{markFormat, p.mark.Applied, p.mark.Of, key}, ws)
 }
 
 func (p *Pass) move(ctx context.Context, to mark, ws []table.Write) error {
@@ -126,7 +129,7 @@ func (w *worker) applyTo(ctx context.Context, t Target, last *snapshot.Reader) e
 	if err := t.Apply(ctx, p, last.Rows(ctx, p.mark.Applied, p.mark.Key)); err != nil {
 		return err
 	}
-	return p.move(ctx, mark{Applied: revision, Of: revision}, nil)
+	return p.move(ctx, mark{Format: markFormat, Applied: revision, Of: revision}, nil)
 }
 
 // appliedUpTo is the revision that every target has: rows removed up to it may

@@ -160,7 +160,7 @@ func (w *world) processAt(now func() time.Time) *process {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.t.Cleanup(cancel)
 	p := &process{ctx: ctx, drain: make(chan struct{})}
-	p.table = &tabletest.Faulty{Table: w.table, Hook: w.faults.table, OnStop: func() { p.blobs.Stop(); cancel() }}
+	p.table = &tabletest.Faulty{Table: tabletest.Formatted(w.t, w.table), Hook: w.faults.table, OnStop: func() { p.blobs.Stop(); cancel() }}
 	p.blobs = &blobtest.Faulty{Store: w.blobs, Hook: w.faults.blob, OnStop: func() { p.table.Stop(); cancel() }}
 	log := slog.New(slog.DiscardHandler)
 	p.Syncer = &syncer.Syncer{
@@ -436,7 +436,10 @@ type directory struct {
 	held    func(*syncer.Pass) // called before each transaction; may be nil
 }
 
-type sent struct{ Revisions []int64 }
+type sent struct {
+	Format    int `json:"format"`
+	Revisions []int64
+}
 
 func (d directory) Mapping() string { return d.mapping }
 
@@ -487,7 +490,7 @@ func (d directory) put(ctx context.Context, row snapshot.Row) (table.Write, erro
 	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return table.Write{}, err
 	}
-	s.Revisions = append(s.Revisions, row.Revision)
+	s.Format, s.Revisions = 1, append(s.Revisions, row.Revision)
 	return table.Put(d.key(row.Key), s, cond), nil
 }
 
