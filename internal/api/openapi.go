@@ -45,7 +45,10 @@ func (i Info) document() *huma.OpenAPI {
 func OpenAPI(info Info, routes ...Route) ([]byte, error) {
 	h := newHuma(http.NewServeMux(), info)
 	for _, r := range routes {
-		h.OpenAPI().OnAddOperation = []huma.AddOpFunc{func(doc *huma.OpenAPI, o *huma.Operation) { exemplify(doc, r.Op, o) }}
+		h.OpenAPI().OnAddOperation = []huma.AddOpFunc{func(doc *huma.OpenAPI, o *huma.Operation) {
+			exemplify(doc, r.Op, o)
+			requireForm(o)
+		}}
 		r.register(h, r.Op.operation())
 	}
 	b, err := json.Marshal(h.OpenAPI())
@@ -57,4 +60,14 @@ func OpenAPI(info Info, routes ...Route) ([]byte, error) {
 		return nil, fmt.Errorf("openapi document: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// requireForm says what huma does not: a form that must have a field must be sent.
+func requireForm(o *huma.Operation) {
+	if o.RequestBody == nil {
+		return
+	}
+	if form := o.RequestBody.Content["multipart/form-data"]; form != nil && len(form.Schema.Required) > 0 {
+		o.RequestBody.Required = true
+	}
 }

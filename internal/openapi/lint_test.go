@@ -34,8 +34,11 @@ type operation struct {
 		Name, In, Description string
 		Schema                *schema
 	}
-	RequestBody struct{ Content map[string]media }
-	Responses   map[string]struct{ Content map[string]media }
+	RequestBody struct {
+		Required bool
+		Content  map[string]media
+	}
+	Responses map[string]struct{ Content map[string]media }
 }
 
 type media struct {
@@ -122,6 +125,15 @@ func TestDocumentRules(t *testing.T) {
 		}
 		for _, tag := range op.Tags {
 			used[tag] = true
+		}
+		for kind, m := range op.RequestBody.Content {
+			s := m.Schema
+			if name, ok := strings.CutPrefix(s.Ref, "#/components/schemas/"); ok {
+				s = d.Components.Schemas[name]
+			}
+			if len(s.Required) > 0 && !op.RequestBody.Required {
+				t.Errorf("may be sent without a body, whose %s must have %q", kind, s.Required)
+			}
 		}
 		var named []string
 		for _, p := range op.Parameters {

@@ -52,7 +52,7 @@ func GetFilesURL(uploads Uploads) api.Route {
 type registerInput struct {
 	Body struct {
 		Path string      `json:"path" doc:"The filePath that GET /v1.0/files/url gave" example:"1612686123657/users.json"`
-		Type upload.Type `json:"type" enum:"attachment,expenseReport,customIntegrationData,plugin" doc:"What the file is for"`
+		Type upload.Type `json:"type" enum:"attachment,expenseReport,customIntegrationData,plugin" doc:"What the file is for" example:"customIntegrationData"`
 	}
 }
 
@@ -87,7 +87,7 @@ type uploadInput struct {
 
 type uploadForm struct {
 	File huma.FormFile `form:"file" required:"true" doc:"The file, up to 3145728 bytes: .csv .xls .xlsx .pdf .doc .docx .png .jpg .jpeg .xml .json .zip"`
-	Type string        `form:"type" required:"true" enum:"attachment,expenseReport,customIntegrationData,plugin" doc:"What the file is for"`
+	Type string        `form:"type" required:"true" enum:"attachment,expenseReport,customIntegrationData,plugin" doc:"What the file is for" example:"customIntegrationData"`
 }
 
 // formOverhead is what a form may have beside its file.
