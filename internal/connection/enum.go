@@ -22,11 +22,14 @@ var categoriesFile string
 type enum struct {
 	words func() []string
 	form  *regexp.Regexp
+	must  string // the form, for who missed it
 }
 
 var (
-	permissions = enum{sync.OnceValue(func() []string { return strings.Fields(permissionsFile) }), regexp.MustCompile(`^[a-z]+(_[a-z]+){1,3}$`)}
-	categories  = enum{sync.OnceValue(func() []string { return strings.Fields(categoriesFile) }), regexp.MustCompile(`^[a-z]+$`)}
+	permissions = enum{sync.OnceValue(func() []string { return strings.Fields(permissionsFile) }), regexp.MustCompile(`^[a-z]+(_[a-z]+){1,3}$`),
+		"must be small letters in two to four parts with _ between, at most 100 bytes, such as hris_employee_read"}
+	categories = enum{sync.OnceValue(func() []string { return strings.Fields(categoriesFile) }), regexp.MustCompile(`^[a-z]+$`),
+		"must be small letters, at most 100 bytes, such as hris"}
 )
 
 // maxWord is the length of a word that is not known yet, in bytes.
@@ -40,9 +43,9 @@ const helped = 10
 func (e enum) check(pointer string, words []string) (faults []Fault) {
 	for i, w := range words {
 		if (len(w) > maxWord || !e.form.MatchString(w)) && !slices.Contains(e.words(), w) {
-			detail := "is not a value of this list"
+			detail := e.must
 			if len(faults) < helped {
-				detail = e.refusal(w)
+				detail += e.perhaps(w)
 			}
 			faults = append(faults, Fault{fmt.Sprintf("%s/%d", pointer, i), detail})
 		}
@@ -57,14 +60,14 @@ func UnknownCategory(word string) string {
 	if slices.Contains(categories.words(), word) {
 		return ""
 	}
-	return categories.refusal(word)
+	return "is not a category" + categories.perhaps(word)
 }
 
-// refusal names the word that was perhaps meant, and not the one that was sent: it may
+// perhaps names the word that was perhaps meant, and not the one that was sent: it may
 // be a credential in the wrong place.
-func (e enum) refusal(word string) string {
+func (e enum) perhaps(word string) string {
 	if w, ok := near.Word(word, e.words()); ok {
-		return "is not a value of this list; the nearest to what was sent is " + w
+		return "; the nearest to what was sent is " + w
 	}
-	return "is not a value of this list"
+	return ""
 }

@@ -118,7 +118,7 @@ func TestListIntegrations(t *testing.T) {
 	for query, want := range map[string]string{
 		"?limit=0":               "query.limit expected number >= 1",
 		"?offset=-1":             "query.offset expected number >= 0",
-		"?categories=hrs":        "query.categories is not a value of this list; the nearest to what was sent is hris",
+		"?categories=hrs":        "query.categories is not a category; the nearest to what was sent is hris",
 		"?updated_gte=yesterday": "query.updated_gte must be a date-time with an offset, as 2026-05-04T10:20:30Z",
 		"?active=perhaps":        "query.active expected true or false",
 	} {
