@@ -66,6 +66,21 @@ func putThing() api.Route {
 		func(_ context.Context, in *putInput) (*putOutput, error) { return &putOutput{in.Body}, nil })
 }
 
+// What is only answered needs no schema; what another route takes, or has within what
+// it takes, is checked there.
+func TestWhatIsAnsweredToo(t *testing.T) {
+	getPart := api.Handle(api.Op{ID: "getPart", Method: "GET", Path: "/parts", Role: org.Read},
+		func(context.Context, *struct{}) (*struct{ Body part }, error) { return &struct{ Body part }{}, nil })
+	for _, body := range []string{`{"name":"abc","parts":[{"size":0}]}`, `{"name":"abc","parts":[true]}`, `{"name":"a"}`, `true`} {
+		if w := serve(getPart, putThing()).call("PUT", "/things/1", body); w.Code != 400 {
+			t.Errorf("%s is answered %d %s", body, w.Code, w.Body)
+		}
+	}
+	if w := serve(getPart, putThing()).call("GET", "/parts", ""); w.Code != 200 || strings.TrimSpace(w.Body.String()) != `{"size":0}` {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestUnknownMembersAreIgnored(t *testing.T) {
 	w := serve(putThing()).call("PUT", "/things/1", `{"name":"abc","$schema":"x","more":{"deep":[1]},"parts":[{"size":1,"more":2}]}`)
 	if got := strings.TrimSpace(w.Body.String()); w.Code != 200 || got != `{"name":"abc","parts":[{"size":1}]}` {

@@ -38,6 +38,8 @@ type Route struct {
 	Op       Op
 	register func(huma.API, huma.Operation)
 	knows    func() []string // nil: of itself
+
+	input, output reflect.Type
 }
 
 // Knowing is the route where others are served elsewhere: a path of theirs with a
@@ -57,8 +59,9 @@ func (r Route) Knowing(patterns func() []string) Route {
 // package level: what hangs on a package's variable is linked into every Lambda
 // function.
 func Handle[I, O any](op Op, handler func(context.Context, *I) (*O, error)) Route {
-	op.check(reflect.TypeFor[I]())
-	return Route{Op: op, register: func(a huma.API, o huma.Operation) {
+	input, output := reflect.TypeFor[I](), reflect.TypeFor[O]()
+	op.check(input)
+	return Route{Op: op, input: input, output: output, register: func(a huma.API, o huma.Operation) {
 		huma.Register(a, o, func(ctx context.Context, in *I) (*O, error) {
 			out, err := handler(ctx, in)
 			if err != nil {

@@ -43,11 +43,12 @@ type Config struct {
 // New serves the routes. It answers every request, whatever happens: an unknown
 // path 404, a known one with another method 405, a panic 500, all in the one
 // error shape. HEAD is another method than GET: API Gateway's routes say so. It
-// panics if two routes share an id or a path, or if two types of theirs have one
-// name.
+// panics if two routes share an id or a path, or if two types that they take have
+// one name.
 func New(c Config, routes ...Route) http.Handler {
 	s := &server{Config: c, mux: http.NewServeMux(), known: sync.OnceValue(func() *http.ServeMux { return known(routes) })}
 	h := newHuma(s.mux, Info{})
+	forgetAnswers(h.OpenAPI().Components.Schemas, routes)
 	for _, r := range routes {
 		o := r.Op.operation()
 		o.Middlewares = huma.Middlewares{s.admit(r.Op)}

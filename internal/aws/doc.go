@@ -1,10 +1,11 @@
 // Package aws is the Platform of a deployment, and what a function's main calls.
 //
-//	main ─► Serve(app.GetFilesURL) ──► Open: clients, once, before the first event
-//	                                     │
-//	   API Gateway's event ─► gateway ─► api.New(one route) ─► answer, never an error
+//	main ─► Serve(app.GetFilesURL, Ports{Bucket: s3store.Open})
+//	          │
+//	          ├─► Open: clients, once, before the first event
+//	          └─► API Gateway's event ─► gateway ─► api.New(one route) ─► answer, never an error
 //
-//	main ─► Work(app.Sweep) ─► an event of a schedule or of an asynchronous invoke
+//	main ─► Work(app.Sweep, …) ─► an event of a schedule or of an asynchronous invoke
 //
 // It alone reads the environment, whose variables are those of template.yaml:
 //
@@ -17,5 +18,6 @@
 //
 // The AWS SDK's own (AWS_REGION, AWS_ENDPOINT_URL_S3 and so on) are read by the
 // SDK: with them, the same binaries run over emulators. The ports over AWS are
-// dynamo, s3store and secrets; gateway turns events into requests.
+// dynamo, which every function has, s3store, secrets and invoke; gateway turns events
+// into requests.
 package aws
