@@ -120,15 +120,14 @@ func check(c Connection) (faults []Fault) {
 	text("/integration_name", c.IntegrationName)
 	text("/external_xref", c.ExternalXRef)
 	text("/environment", c.Environment)
-	words := func(pointer string, values []string, most int) {
-		refuse(len(values) > most, pointer, fmt.Sprintf("must have at most %d values", most))
+	words := func(pointer string, values []string, most int, of enum) {
+		if refuse(len(values) > most, pointer, fmt.Sprintf("must have at most %d values", most)); len(values) <= most {
+			faults = append(faults, of.check(pointer, values)...)
+		}
 	}
-	words("/permissions", c.Permissions, maxPermissions)
-	words("/categories", c.Categories, maxCategories)
-	if faults != nil {
-		return faults
-	}
-	return append(permissions.check("/permissions", c.Permissions), categories.check("/categories", c.Categories)...)
+	words("/permissions", c.Permissions, maxPermissions, permissions)
+	words("/categories", c.Categories, maxCategories, categories)
+	return faults
 }
 
 // maxSize is how much a connection may hold, in bytes as the table keeps it: a row

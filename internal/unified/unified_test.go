@@ -236,6 +236,10 @@ func TestPutReplacesAndPatchMerges(t *testing.T) {
 			t.Errorf("%s: %s, want %s", body, got, want)
 		}
 	}
+	_, text, _ := w.acme.send("PATCH", one, `{"integration_type":" ","permissions":["A"],"categories":["B"],"auth":{"name":7}}`)
+	if got := strings.Count(text, `"pointer"`); got != 4 {
+		t.Errorf("of four faults %d are named: %s", got, text)
+	}
 	for _, method := range []string{"POST", "PUT"} {
 		at := map[string]string{"POST": path, "PUT": one}[method]
 		if got := w.acme.refused(method, at, `{"integration_type":"hubspot","permissions":[]}`); got != "/categories is required" {
