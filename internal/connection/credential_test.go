@@ -787,6 +787,41 @@ func TestSweepMeetsAReturn(t *testing.T) {
 	}
 }
 
+// A connection that is removed while its credential is looked at is one that is not
+// there, and not one that has lost its credential.
+func TestRemovedUnderAWriter(t *testing.T) {
+	for _, body := range []string{`{"auth":{"access_token":"late"}}`, `{"auth":{"access_token":null}}`} {
+		w := newWorld(t)
+		c := w.create(ours)
+		late := during(w, secrettest.Get, func() {
+			if err := w.keeper().Delete(t.Context(), w.org, c.ID); err != nil {
+				t.Error(err)
+			}
+		})
+		if _, err := w.process(w.table, late).Update(t.Context(), w.org, c.ID, patch(t, body)); !errors.Is(err, connection.ErrNotFound) {
+			t.Errorf("%s: %v", body, err)
+		}
+		w.check()
+	}
+}
+
+// One whose lock ran out before it looked at the credential, which another has moved
+// since, is late as any other.
+func TestMovedUnderAWriter(t *testing.T) {
+	w := newWorld(t)
+	w.bring("their/own", "own")
+	c := w.create(ours)
+	late := during(w, secrettest.Get, func() {
+		w.pass(time.Minute)
+		w.update(c.ID, patch(t, `{"auth_aws_arn":"their/own"}`))
+	})
+	_, err := w.process(w.table, late).Update(t.Context(), w.org, c.ID, patch(t, `{"auth":{"access_token":"late"}}`))
+	if !errors.Is(err, connection.ErrBusy) || w.credential(c.ID) != "own" {
+		t.Errorf("%v, credential %s", err, w.credential(c.ID))
+	}
+	w.check()
+}
+
 // A connection that was removed and made again under its id is another one.
 func TestLateWriterMeetsAnotherConnection(t *testing.T) {
 	w := newWorld(t)

@@ -132,8 +132,9 @@ func (k *Keeper) promoteNamed(ctx context.Context, cur Connection) (there bool, 
 	return err == nil, nil
 }
 
-// current is the credential that Muster keeps for cur; zero where it keeps none,
-// or where it is no longer there.
+// current is the credential that Muster keeps for cur; zero where it keeps none, or
+// where it is no longer there. ErrNotFound: it went with the connection. ErrBusy: the
+// lock ran out, and another moved it.
 func (k *Keeper) current(ctx context.Context, cur Connection) (secret.Value, error) {
 	if !cur.Secret.Ours() {
 		return secret.Value{}, nil
@@ -142,7 +143,15 @@ func (k *Keeper) current(ctx context.Context, cur Connection) (secret.Value, err
 	if err != nil && !errors.Is(err, secret.ErrNotFound) {
 		return secret.Value{}, fmt.Errorf("get secret %s: %w", cur.Secret.Name, err)
 	}
-	k.tellHidden(ctx, cur.ID, err)
+	if err != nil {
+		switch now, gone := k.find(ctx, cur.Org, cur.ID); {
+		case gone != nil:
+			return secret.Value{}, gone
+		case now.Secret != cur.Secret:
+			return secret.Value{}, fmt.Errorf("%w: its credential was moved", ErrBusy)
+		}
+		k.tellHidden(ctx, cur.ID, err)
+	}
 	return v, nil
 }
 
