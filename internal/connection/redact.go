@@ -13,7 +13,6 @@ type redacts struct{}
 
 const redacted = "[redacted]"
 
-func (redacts) String() string               { return redacted }
 func (redacts) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }
 func (redacts) LogValue() slog.Value         { return slog.StringValue(redacted) }
 func (redacts) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
@@ -22,7 +21,6 @@ func (redacts) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"
 // itself, as what holds it does: of an unexported field fmt asks no method.
 type document map[string]json.RawMessage
 
-func (document) String() string               { return redacted }
 func (document) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }
 func (document) LogValue() slog.Value         { return slog.StringValue(redacted) }
 func (document) MarshalJSON() ([]byte, error) { return redacts{}.MarshalJSON() }
