@@ -22,6 +22,7 @@ func TestMistakes(t *testing.T) {
 		"check":             `expected "<file>"; muster check --help says more`,
 		"key create X --role boss --data " + data: `--role must be one of "read","write","admin" but got "boss"; muster key create --help says more`,
 
+		"serve --addr nowhere:port --data " + nowhere:                         "; give another address with --addr, such as 127.0.0.1:3001",
 		"key create Acme --data " + data:                                      `org: "Acme" is not an org id: org list shows them`,
 		"key list " + another + " --data " + data:                             "listing the keys of org " + another + ": get org " + another + ": org: not found; org list shows the orgs",
 		"org set " + another + " --monthly-syncs 1 --data " + data:            "org: not found; org list shows the orgs",

@@ -44,7 +44,7 @@ func (c *serve) Run(ctx context.Context, e *env) (err error) {
 	}
 	ln, err := net.Listen("tcp", c.Addr)
 	if err != nil {
-		return fmt.Errorf("cannot listen (--addr names another address): %w", err)
+		return fmt.Errorf("cannot listen: %w; give another address with --addr, such as 127.0.0.1:3001", err)
 	}
 	defer ln.Close()
 	base := baseURL(c.BaseURL, ln.Addr())
