@@ -360,6 +360,22 @@ func TestListQueries(t *testing.T) {
 	}
 }
 
+// A page that no answer holds is refused, since a shorter one would be taken for the
+// last; with fewer on it, all are read.
+func TestPageThatNoAnswerHolds(t *testing.T) {
+	w := serve(t)
+	emails := strings.Repeat(`"`+strings.Repeat("e", 318)+`",`, 999) + `"e"`
+	for i := range 14 {
+		w.acme.ok("POST", path, fmt.Sprintf(`{"integration_type":"t","integration_name":"%02d","permissions":[],"categories":[],"auth":{"emails":[%s]}}`, i, emails))
+	}
+	if got := w.acme.refused("GET", path, ""); got != "query.limit makes the page too large for an answer; ask for fewer" {
+		t.Error(got)
+	}
+	if got := len(w.acme.ids("?limit=10")) + len(w.acme.ids("?limit=10&offset=10")); got != 14 {
+		t.Errorf("%d on two pages", got)
+	}
+}
+
 // A credential comes back in no answer and in no line of the log, however the
 // request that brought it ends (invariant I6).
 func TestI6_SecretsAreNeverAnswered(t *testing.T) {
