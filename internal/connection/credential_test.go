@@ -173,6 +173,38 @@ func TestCredentialChangesWhenSomethingNewIsSent(t *testing.T) {
 	}
 }
 
+// The cases of RFC 7396's appendix A, for an object within a credential.
+func TestMergePatchWithinACredential(t *testing.T) {
+	w := newWorld(t)
+	for _, tc := range []struct{ original, patch, result string }{
+		{`{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`},
+		{`{"a":"b"}`, `{"b":"c"}`, `{"a":"b","b":"c"}`},
+		{`{"a":"b"}`, `{"a":null}`, `{}`},
+		{`{"a":"b","b":"c"}`, `{"a":null}`, `{"b":"c"}`},
+		{`{"a":["b"]}`, `{"a":"c"}`, `{"a":"c"}`},
+		{`{"a":"c"}`, `{"a":["b"]}`, `{"a":["b"]}`},
+		{`{"a":{"b":"c"}}`, `{"a":{"b":"d","c":null}}`, `{"a":{"b":"d"}}`},
+		{`{"a":[{"b":"c"}]}`, `{"a":[1]}`, `{"a":[1]}`},
+		{`["a","b"]`, `["c","d"]`, `["c","d"]`},
+		{`{"a":"b"}`, `["c"]`, `["c"]`},
+		{`{"a":"foo"}`, `null`, ``},
+		{`{"a":"foo"}`, `"bar"`, `"bar"`},
+		{`{"e":null}`, `{"a":1}`, `{"a":1,"e":null}`},
+		{`[1,2]`, `{"a":"b","c":null}`, `{"a":"b"}`},
+		{`{}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`},
+	} {
+		c := w.create(least + `,"auth":{"key":"k","meta":` + tc.original + `}}`)
+		w.update(c.ID, patch(t, `{"auth":{"meta":`+tc.patch+`}}`))
+		want := `{"key":"k","meta":` + tc.result + `}`
+		if tc.result == "" {
+			want = `{"key":"k"}`
+		}
+		if got := w.credential(c.ID); got != want {
+			t.Errorf("%s over %s is %s, want %s", tc.patch, tc.original, got, want)
+		}
+	}
+}
+
 func TestCreateWithACredential(t *testing.T) {
 	w := newWorld(t)
 	arn := w.bring("their/own", `{"token":"own"}`)
