@@ -118,7 +118,7 @@ var theLinked = sync.OnceValues(func() (linkage, error) {
 	defer os.RemoveAll(dir)
 	// For Linux, whose executables are read below, and without what only debuggers
 	// need, which takes a third of the time.
-	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-w", "-o", dir+"/", "./...")
+	build := exec.Command("go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-trimpath", "-ldflags", "-w", "-o", dir+"/", "./...")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w\n%s", err, out)

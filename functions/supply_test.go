@@ -49,7 +49,7 @@ func TestLicenses(t *testing.T) {
 // linked are the modules of others in what we ship, and where they lie.
 func linked(t *testing.T) map[string]string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "lambda.norpc", "-json=Module", "muster/functions/...", "muster/internal/cmd/muster")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "lambda.norpc,nethttpomithttp2", "-json=Module", "muster/functions/...", "muster/internal/cmd/muster")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)

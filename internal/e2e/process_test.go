@@ -164,7 +164,7 @@ func init() {
 	// As they are deployed, but for this machine's architecture.
 	functions := func(system, folder string) func() (string, error) {
 		return sync.OnceValues(func() (string, error) {
-			return build(system, folder, "muster/functions/...", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w")
+			return build(system, folder, "muster/functions/...", "-tags", "lambda.norpc,nethttpomithttp2", "-trimpath", "-ldflags", "-s -w")
 		})
 	}
 	built.lambdas = functions("", "functions/")

@@ -33,7 +33,7 @@ func functionNames() ([]string, error) {
 // buildFunction builds a package as functions are built. With symbols it is as
 // fast, and go tool nm can say what is in it.
 func buildFunction(ctx context.Context, pkg, out, goos, goarch string, symbols bool, more ...string) error {
-	args := []string{"build", "-tags", "lambda.norpc", "-trimpath", "-o", out}
+	args := []string{"build", "-tags", "lambda.norpc,nethttpomithttp2", "-trimpath", "-o", out}
 	if !symbols {
 		args = append(args, "-ldflags", "-s -w")
 	}
