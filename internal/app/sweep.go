@@ -46,7 +46,8 @@ func (a *App) deleteUnder(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// purge starts the job that lets rows go whose retention is over.
+// purge starts the job that lets rows go whose retention is over, and enters the
+// next day for the case that it does not come to that: its commit takes that back.
 func (a *App) purge(ctx context.Context, ref string) error {
 	id, integration, _ := strings.Cut(ref, "/")
 	o, err := org.ParseID(id)
@@ -63,6 +64,12 @@ func (a *App) purge(ctx context.Context, ref string) error {
 	case errors.Is(err, table.ErrNotFound):
 		return nil // the integration is gone, and its roster with it
 	case err != nil:
+		return err
+	}
+	again, _ := garbage.Enter(garbage.Retired, ref, garbage.NextDay(run.Job().InsertedAt))
+	// If we stop here: the job has no worker until its lease has run out; the row of
+	// today stays, as above.
+	if err := a.Table().Write(ctx, again); err != nil {
 		return err
 	}
 	return run.Park(ctx, nil, job.Report{})

@@ -66,6 +66,13 @@ func Enter(kind Kind, ref string, due time.Time) (table.Write, Entry) {
 	return w, Entry{key: w.Key, version: w.Version}
 }
 
+// NextDay is when Retired rows are looked at that are due at a time: once a day is
+// enough for them.
+func NextDay(at time.Time) time.Time {
+	const day = 24 * time.Hour
+	return at.UTC().Truncate(day).Add(day)
+}
+
 // Forget is the write that takes the entry back. Its condition fails once a
 // collector has marked it: then the thing is going, or gone.
 func (e Entry) Forget() table.Write { return table.Delete(e.key, table.Version(e.version)) }

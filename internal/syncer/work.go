@@ -251,19 +251,28 @@ func (w *worker) putSnapshot(ctx context.Context, last *snapshot.Reader, next *s
 
 // nextPurge enters the day on which rows are to go whose retention is over, so
 // that they go though no sync comes by. Every snapshot with such rows has its day
-// entered; a run of that day that could not let them go enters the next.
-func (w *worker) nextPurge(next *snapshot.Next) []table.Write {
+// entered; a run of that day that could not let them go enters the next. One that
+// does not come to its commit had the next day entered when it began, which this
+// takes back.
+func (w *worker) nextPurge(next *snapshot.Next) (ws []table.Write) {
 	j := w.run.Job()
-	if next.PurgeDue.IsZero() || !next.Changed && j.Input.Kind != job.InputRetention {
-		return nil
+	ref, purges := j.Org.String()+"/"+j.Integration, j.Input.Kind == job.InputRetention
+	if purges {
+		again, _ := garbage.Enter(garbage.Retired, ref, garbage.NextDay(j.InsertedAt))
+		ws = append(ws, table.Delete(again.Key, table.Any))
 	}
-	const day = 24 * time.Hour
+	if next.PurgeDue.IsZero() || !next.Changed && !purges {
+		return ws
+	}
 	due := next.PurgeDue
 	if now := w.Now(); due.Before(now) {
 		due = now
 	}
-	enter, _ := garbage.Enter(garbage.Retired, j.Org.String()+"/"+j.Integration, due.Truncate(day).Add(day))
-	return []table.Write{enter}
+	enter, _ := garbage.Enter(garbage.Retired, ref, garbage.NextDay(due))
+	if purges && ws[0].Key == enter.Key {
+		return []table.Write{enter}
+	}
+	return append(ws, enter)
 }
 
 // putProblems puts the problems where the job's row will point.

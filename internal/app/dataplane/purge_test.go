@@ -44,13 +44,49 @@ func TestRetentionEndsWithoutASync(t *testing.T) {
 	}
 }
 
+// A run that was to let them go and did not, here because somebody cancelled it, is
+// followed by another; one that did, by none.
+func TestRetentionEndsThoughARunFailed(t *testing.T) {
+	p := newPlace(t)
+	now := time.Now()
+	p.Now = func() time.Time { return now }
+	for _, file := range []string{`{"users":[{"email":"a@x.se"},{"email":"b@x.se"}]}`, `{"users":[{"email":"a@x.se"}]}`} {
+		p.sync(t, p.upload(t, []byte(file)), len(file))
+	}
+	const day = 24 * time.Hour
+	now = now.Add(92 * day)
+	p.sweepWith(t, func(a *app.App, ctx context.Context, st job.Start) error {
+		_, err := a.Jobs().Cancel(ctx, st.Org, st.Job)
+		return err
+	})
+	if got := p.members(t, roster.Deleted); got != "deleted: b@x.se" {
+		t.Fatalf("after a run that was cancelled, %s", got)
+	}
+	for range 3 {
+		now = now.Add(day)
+		p.sweep(t)
+	}
+	if got := p.members(t, roster.Deleted); got != "deleted:" {
+		t.Errorf("three days later, %s", got)
+	}
+	jobs, err := p.Jobs().List(t.Context(), p.org, job.Query{Limit: 10})
+	if err != nil || len(jobs.Jobs) != 4 {
+		t.Errorf("%d jobs, want two of files and two of the retention; %v", len(jobs.Jobs), err)
+	}
+}
+
 // sweep runs one sweep and the jobs that it started, to their end.
 func (p *place) sweep(t *testing.T) {
+	t.Helper()
+	p.sweepWith(t, func(a *app.App, ctx context.Context, st job.Start) error { return dataplane.Syncer(a).Run(ctx, st) })
+}
+
+func (p *place) sweepWith(t *testing.T, work func(*app.App, context.Context, job.Start) error) {
 	t.Helper()
 	workers := local.NewStarter()
 	a := &app.App{Platform: withStarter{p.Platform, workers}, Settings: p.Settings, Now: p.Now, Log: p.Log, TempDir: p.TempDir}
 	workers.Serve(func(ctx context.Context, st job.Start) {
-		if err := dataplane.Syncer(a).Run(ctx, st); err != nil {
+		if err := work(a, ctx, st); err != nil {
 			t.Errorf("worker: %v", err)
 		}
 	})
