@@ -42,7 +42,8 @@ func newStream(ctx context.Context, f io.ReadCloser, offset int64, at place, pre
 func (s *stream) Close() error { return s.file.Close() }
 
 // mark passes over a byte-order mark. UTF-16 is what some editors and PowerShell
-// write when told nothing, so it has its own words.
+// write when told nothing, and an archive what some people upload, so those have
+// their own words.
 func (s *stream) mark() error {
 	head, err := s.in.src.Peek(3)
 	switch {
@@ -52,8 +53,11 @@ func (s *stream) mark() error {
 		s.base += 3
 		_, err := s.in.src.Discard(3)
 		return err
-	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")),
+		bytes.HasPrefix(head, []byte("{\x00")), bytes.HasPrefix(head, []byte("\x00{")):
 		return s.fault(origin, "", "the file is in UTF-16: save it as UTF-8")
+	case bytes.HasPrefix(head, []byte("\x1f\x8b")), bytes.HasPrefix(head, []byte("PK\x03")):
+		return s.fault(origin, "", "the file is compressed: upload the JSON that is in it")
 	}
 	return nil
 }

@@ -125,7 +125,7 @@ func refusal(err error, pointers map[string]string) error {
 	case errors.As(err, &large) && large.Limit == upload.MaxSmall:
 		return api.TooLarge(fmt.Sprintf("the file is over the limit of %d bytes; %s", large.Limit, largeWay))
 	case errors.As(err, &large):
-		return api.TooLarge(fmt.Sprintf("the file has %d bytes, over the limit of %d", large.Size, large.Limit))
+		return api.TooLarge(fmt.Sprintf("the file has %d bytes, over the limit of %d, which whoever runs this server sets; leave out what a sync does not read, such as white space", large.Size, large.Limit))
 	case errors.Is(err, upload.ErrUnknownPath):
 		return invalid(api.Fault{Pointer: "/path", Detail: "must be a filePath that GET /v1.0/files/url gave to this organization in the last 30 days"})
 	case errors.Is(err, upload.ErrNotUploaded):

@@ -259,7 +259,7 @@ func TestTheWayOfALargeFile(t *testing.T) {
 
 	w.uploads.MaxSize = 11
 	want(t, w.call("POST", "/v1.0/files", register), 413,
-		`{"statusCode":413,"error":"Request Entity Too Large","kind":"too_large","message":"the file has 12 bytes, over the limit of 11"`+requestID)
+		`{"statusCode":413,"error":"Request Entity Too Large","kind":"too_large","message":"the file has 12 bytes, over the limit of 11, which whoever runs this server sets; leave out what a sync does not read, such as white space"`+requestID)
 }
 
 func TestFilesURLRefuses(t *testing.T) {
