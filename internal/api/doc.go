@@ -29,6 +29,6 @@
 //	started{id, until} ─► handler, which makes what it makes under ChosenID ─► done{answer}
 //
 // and whoever finds it started past its minute goes on with the same id: the
-// service finds what is there. 409, 429 and 5xx leave it started. A process may
+// service finds what is there. 402, 409, 429 and 5xx leave it started. A process may
 // die between any two writes of this; nothing is made twice.
 package api

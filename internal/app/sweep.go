@@ -15,8 +15,7 @@ import (
 )
 
 // Sweep is the worker of every minute: it restarts or ends jobs whose worker
-// died, and deletes what is due. Its event
-// says nothing.
+// died, and deletes what is due. Its event says nothing.
 func Sweep(a *App) func(context.Context, json.RawMessage) error {
 	return func(ctx context.Context, _ json.RawMessage) error {
 		swept, err := a.Runs().Sweep(ctx)

@@ -13,9 +13,9 @@
 //	                                              its start: token+1, owner, 60 s
 //
 // The row is made with its integration and goes only with it (Remove), for good:
-// whoever held it then finds it lost. The token never falls. A lease that names a job is busy, run out or not, until its holder, a
-// cancel or the sweep has ended that job: taking one that ran out would leave
-// two jobs with a claim on it.
+// whoever held it then finds it lost. The token never falls. A lease that names a
+// job is busy, run out or not, until its holder, a cancel or the sweep has ended
+// that job: taking one that ran out would leave two jobs with a claim on it.
 //
 // The fence is the row's version (package table): each change of the row makes a
 // new one, so a holder whose lease changed hands fails every later Write. A

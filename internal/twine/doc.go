@@ -7,7 +7,9 @@
 //	POST /org/system-integrations {"system_id"} ─► 201, with app_account_id: its
 //	GET  /org/system-integrations[/{id}]           number in the other family's calls
 //	PATCH, DELETE /org/system-integrations/{id} ─► its settings; all of it
-//	GET  /org/jobs/{job_id} ─► one sync: where it stands, what became of every record
+//	GET  /org/jobs ─► the syncs, newest first
+//	GET  /org/jobs/{job_id} ─► one of them: where it stands, what became of every record
+//	POST /org/jobs/{job_id}/cancel ─► its end
 //
 // Every list takes pagination[first|after|last|before] and answers pagination
 // beside its data; a client that knows only data still works.
