@@ -11,12 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"muster/internal/blob"
+	"muster/internal/blob/blobtest"
 	"muster/internal/org"
 	"muster/internal/roster"
 	"muster/internal/snapshot"
@@ -384,29 +386,35 @@ func TestPutAgain(t *testing.T) {
 // process's peak.
 func TestMemoryDoesNotDependOnTheInput(t *testing.T) {
 	const users = 25_000
-	e := newEnv(t)
-	e.Scale()
-	var rev int64
-	run := func(n int) func() {
-		return func() {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		e.Scale()
+		blobs, before, rev := e.Blobs, blobtest.Live(), int64(0)
+		run := func(n int) uint64 {
+			g := blobtest.NewGauge()
+			e.Blobs = g.Store(blobs)
 			rev++
-			b := e.build(t)
+			b, added, next := e.build(t), 0, 0
 			for batch := range generate(n, true, fmt.Sprint(rev)) {
 				add(t, b, batch)
+				if added += len(batch.Users); added >= next {
+					next += n / blobtest.Places
+					g.Measure()
+				}
 			}
 			e.commit(t, b, options(rev))
+			if g.Passed < blobtest.Places {
+				t.Errorf("only %d places were passed", g.Passed)
+			}
+			return g.Most - min(g.Most, before)
 		}
-	}
-	few := live(func() {
-		for range 3 { // as likely to be seen at its most
-			run(users)()
+		few := max(run(users), run(users)) // the first has no snapshot to merge with
+		many := run(16 * users)
+		t.Logf("%d KB and %d KB", few>>10, many>>10)
+		if many > few+few*3/10+2<<20 {
+			t.Errorf("%d users hold %d KB, %d hold %d KB", users, few>>10, 16*users, many>>10)
 		}
 	})
-	many := live(run(16 * users))
-	t.Logf("%d KB and %d KB", few>>10, many>>10)
-	if many > few+few*3/10+2<<20 {
-		t.Errorf("%d users hold %d KB, %d hold %d KB", users, few>>10, 16*users, many>>10)
-	}
 }
 
 // However large its users are, a merge holds a bounded part of them at once: in one
