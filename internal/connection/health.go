@@ -146,8 +146,8 @@ func (s *Store) readHealth(ctx context.Context, o org.ID, id ID) (h Health, cond
 
 // stamp writes what change makes of a connection's health, on the row's version,
 // again where another stamp came between; where change answers false nothing is to
-// be written. It answers the health as it is then. A row is made only where its
-// connection is: the transaction checks that it is as it was just read.
+// be written. A row is made only where its connection is: the transaction checks
+// that it is as it was just read.
 func (s *Store) stamp(ctx context.Context, o org.ID, id ID, change func(*Health) (bool, error)) error {
 	var p patient
 	for {

@@ -28,12 +28,12 @@ func (c Connection) entries() map[table.Key]entry {
 	e := entry{Format: format, Categories: c.Categories, XRef: xrefHash(c.Environment, c.ExternalXRef)}
 	env, tail := envName(c.Environment), "\t"+c.ID.String()
 	rows := map[table.Key]entry{
-		c.Org.Key(stamp(c.CreatedAt)+tail, "CONNECTION", "ENV", env):                e,
-		c.Org.Key(stamp(c.UpdatedAt)+tail, "CONNECTION", "ENV", env, "UPDATED"):     e,
+		c.Org.Key(sortable(c.CreatedAt)+tail, "CONNECTION", "ENV", env):                e,
+		c.Org.Key(sortable(c.UpdatedAt)+tail, "CONNECTION", "ENV", env, "UPDATED"):     e,
 		c.Org.Key(folded(c.IntegrationName)+tail, "CONNECTION", "ENV", env, "NAME"): e,
 	}
 	if e.XRef != "" {
-		rows[c.Org.Key(stamp(c.CreatedAt)+tail, "CONNECTION", "XREF", e.XRef)] = e
+		rows[c.Org.Key(sortable(c.CreatedAt)+tail, "CONNECTION", "XREF", e.XRef)] = e
 	}
 	return rows
 }
@@ -78,8 +78,8 @@ func same(a, b any) bool {
 	return errA == nil && errB == nil && string(x) == string(y)
 }
 
-// stamp is a time as a sort key, in whole seconds.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+// sortable is a time as a sort key, in whole seconds.
+func sortable(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
 var plainEnv = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 

@@ -165,7 +165,7 @@ func (s *Store) walk(o org.ID, q Query) *walk {
 	case order == ByUpdated:
 		w.part = o.Part("CONNECTION", "ENV", env, "UPDATED")
 		if !q.UpdatedFrom.IsZero() {
-			w.query.From = stamp(q.UpdatedFrom)
+			w.query.From = sortable(q.UpdatedFrom)
 		}
 	case order == ByName:
 		w.part = o.Part("CONNECTION", "ENV", env, "NAME")
