@@ -28,8 +28,8 @@ func (c Connection) entries() map[table.Key]entry {
 	e := entry{Format: format, Categories: c.Categories, XRef: xrefHash(c.Environment, c.ExternalXRef)}
 	env, tail := envName(c.Environment), "\t"+c.ID.String()
 	rows := map[table.Key]entry{
-		c.Org.Key(sortable(c.CreatedAt)+tail, "CONNECTION", "ENV", env):                e,
-		c.Org.Key(sortable(c.UpdatedAt)+tail, "CONNECTION", "ENV", env, "UPDATED"):     e,
+		c.Org.Key(sortable(c.CreatedAt)+tail, "CONNECTION", "ENV", env):             e,
+		c.Org.Key(sortable(c.UpdatedAt)+tail, "CONNECTION", "ENV", env, "UPDATED"):  e,
 		c.Org.Key(folded(c.IntegrationName)+tail, "CONNECTION", "ENV", env, "NAME"): e,
 	}
 	if e.XRef != "" {
