@@ -69,7 +69,7 @@ func (c *counter) license(old *oldRow) error {
 	if err != nil {
 		return err
 	}
-	c.bytes += len(row.License) + 400
+	c.bytes += textSize(row.License) + 400
 	c.at[row.License] = len(c.page.Licenses)
 	c.page.Licenses = append(c.page.Licenses, roster.LicenseUse{
 		License: roster.License{Name: row.License, Unassigned: row.Unassigned, PricePerUser: row.PricePerUser},

@@ -8,8 +8,8 @@ import (
 	"muster/internal/roster"
 )
 
-// maxPage are the bytes that a page holds at most, about as JSON would need them;
-// a page has one member in any case.
+// maxPage are the bytes that a page holds at most, about as an answer needs them: a
+// function's may have 6 MB. A page has one member in any case.
 const maxPage = 4 << 20
 
 // Members reads a page of the users, with the licences that the source lists for
@@ -97,7 +97,7 @@ func (b *memberPage) grant(old *oldRow) {
 	m := &b.page.Members[len(b.page.Members)-1]
 	if m.Email == string(old.email) {
 		m.Grants = append(m.Grants, roster.Held{License: string(old.license), Status: grantStatus[old.status]})
-		b.bytes += len(old.license) + 40
+		b.bytes += textSize(string(old.license)) + 40
 	}
 }
 
@@ -122,9 +122,24 @@ func (b *memberPage) member(old *oldRow) (more bool, err error) {
 }
 
 func memberSize(m *roster.Member) int {
-	n := 400 + len(m.Email) + len(m.ID) + 2*(len(m.FirstName)+len(m.LastName)) + len(m.ExternalStatus)
+	n := 400 + textSize(m.Email) + textSize(m.ID) + 2*(textSize(m.FirstName)+textSize(m.LastName)) + textSize(m.ExternalStatus)
 	for _, role := range m.Roles {
-		n += len(role) + 4
+		n += textSize(role) + 4
+	}
+	return n
+}
+
+// textSize is what a text takes of an answer, which is JSON in a text in JSON where
+// a function gives it to its gateway: a quote is \\\".
+func textSize(s string) int {
+	n := len(s)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ':
+			n += len(`\\u0000`) - 1
+		case c == '"', c == '\\':
+			n += len(`\\\"`) - 1
+		}
 	}
 	return n
 }

@@ -153,14 +153,20 @@ func TestPageEndsAtItsBytes(t *testing.T) {
 	e := newEnv(t)
 	var users []roster.User
 	for i := range 30 {
-		u := user(fmt.Sprintf("u%02d@x.se", i))
-		u.ExternalStatus = strings.Repeat("x", 500<<10)
-		users = append(users, u)
+		users = append(users, user(fmt.Sprintf("u%02d@x.se", i)))
 	}
-	_, r := e.sync(t, 1, roster.Batch{Users: users})
-	page, err := r.Members(t.Context(), roster.MembersQuery{Size: 1000, Text: "u", Fields: []roster.Field{roster.FieldEmail}, Total: -1})
-	if err != nil || len(page.Members) != 8 || !page.More || page.Total != 30 {
-		t.Errorf("%d members of %d, more %v, error %v", len(page.Members), page.Total, page.More, err)
+	for revision, c := range []struct {
+		text string
+		want int
+	}{{"x", 8}, {`"`, 2}, {"\x01", 1}} { // of a quote and of a control character an answer is larger
+		for i := range users {
+			users[i].ExternalStatus = strings.Repeat(c.text, 500<<10)
+		}
+		_, r := e.sync(t, int64(revision+1), roster.Batch{Users: users})
+		page, err := r.Members(t.Context(), roster.MembersQuery{Size: 1000, Text: "u", Fields: []roster.Field{roster.FieldEmail}, Total: -1})
+		if err != nil || len(page.Members) != c.want || !page.More || page.Total != 30 {
+			t.Errorf("%q: %d members of %d, more %v, error %v", c.text, len(page.Members), page.Total, page.More, err)
+		}
 	}
 }
 
