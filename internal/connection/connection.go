@@ -78,6 +78,11 @@ type Store struct {
 	Log    *slog.Logger
 }
 
+// warn is a line of the log about a connection.
+func (s *Store) warn(ctx context.Context, o org.ID, id ID, what string, more ...slog.Attr) {
+	s.Log.LogAttrs(ctx, slog.LevelWarn, what, append([]slog.Attr{slog.String("org", o.String()), slog.String("connection", id.String())}, more...)...)
+}
+
 // Get reads one connection. ErrNotFound.
 func (s *Store) Get(ctx context.Context, o org.ID, id ID) (Connection, error) {
 	f, err := s.find(ctx, o, id)

@@ -52,7 +52,7 @@ func (k *Keeper) credential(ctx context.Context, o org.ID, id ID, get reader) (C
 		}
 	}
 	if err != nil {
-		k.tellHidden(ctx, id, err)
+		k.tellHidden(ctx, o, id, err)
 		return Connection{}, secret.Value{}, fmt.Errorf("credential of connection %s of org %s: %w", id, o, err)
 	}
 	return c.Connection, v, nil

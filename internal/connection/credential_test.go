@@ -476,7 +476,7 @@ func TestHiddenSecretIsTold(t *testing.T) {
 		if (err == nil) != (method == secrettest.Promote) || err != nil && strings.Contains(err.Error(), cause) {
 			t.Errorf("%s: %v", method, err)
 		}
-		if text := log.String(); strings.Count(text, cause) != 1 || !strings.Contains(text, "WARN") || strings.Contains(text, "their/own") {
+		if text := log.String(); strings.Count(text, cause) != 1 || !strings.Contains(text, "WARN") || !strings.Contains(text, "org="+w.org.String()+" connection=") || strings.Contains(text, "their/own") {
 			t.Errorf("%s: the log has %s", method, text)
 		}
 	}

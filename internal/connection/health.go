@@ -114,8 +114,7 @@ func (s *Store) Unhealthy(ctx context.Context, o org.ID, id ID, code string) err
 		return fmt.Errorf("stamp connection %s of org %s as unhealthy: %w", id, o, err)
 	}
 	if tripped {
-		s.Log.WarnContext(ctx, "the breaker paused a connection", slog.String("org", o.String()), slog.String("connection", id.String()),
-			slog.Int("failures", failures), slog.String("code", code))
+		s.warn(ctx, o, id, "the breaker paused a connection", slog.Int("failures", failures), slog.String("code", code))
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (k *Keeper) bring(ctx context.Context, cur Connection, name string) (placed
 		_, err = k.Vault.Get(ctx, cur.Org, secret.Ref{ARN: arn})
 	}
 	if errors.Is(err, secret.ErrNotFound) {
-		k.tellHidden(ctx, cur.ID, err)
+		k.tellHidden(ctx, cur.Org, cur.ID, err)
 		return placed{}, invalid("/auth_aws_arn", noSuchSecret)
 	}
 	if err != nil {
@@ -128,7 +128,7 @@ func (k *Keeper) promoteNamed(ctx context.Context, cur Connection) (there bool, 
 	if err != nil && !errors.Is(err, secret.ErrNotFound) {
 		return false, fmt.Errorf("promote secret %s: %w", cur.Secret.Name, err)
 	}
-	k.tellHidden(ctx, cur.ID, err)
+	k.tellHidden(ctx, cur.Org, cur.ID, err)
 	return err == nil, nil
 }
 
@@ -150,16 +150,16 @@ func (k *Keeper) current(ctx context.Context, cur Connection) (secret.Value, err
 		case now.Secret != cur.Secret:
 			return secret.Value{}, fmt.Errorf("%w: its credential was moved", ErrBusy)
 		}
-		k.tellHidden(ctx, cur.ID, err)
+		k.tellHidden(ctx, cur.Org, cur.ID, err)
 	}
 	return v, nil
 }
 
 // tellHidden tells the log what no answer does: that the vault refused to show what
 // it may have. A wrong policy would else look like credentials that were lost.
-func (k *Keeper) tellHidden(ctx context.Context, id ID, err error) {
+func (k *Keeper) tellHidden(ctx context.Context, o org.ID, id ID, err error) {
 	if h, ok := errors.AsType[*secret.Hidden](err); ok {
-		k.Log.WarnContext(ctx, "the vault refuses to show a secret", slog.String("connection", id.String()), slog.String("cause", h.Cause))
+		k.warn(ctx, o, id, "the vault refuses to show a secret", slog.String("cause", h.Cause))
 	}
 }
 
@@ -194,7 +194,7 @@ func (k *Keeper) abandon(ctx context.Context, cur Connection, p placed) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if err := k.Collect(ctx, refOf(cur, p.secret.Name)); err != nil {
-		k.Log.WarnContext(ctx, "a secret is left to the sweep", slog.String("connection", cur.ID.String()), slog.Any("error", err))
+		k.warn(ctx, cur.Org, cur.ID, "a secret is left to the sweep", slog.Any("error", err))
 	}
 }
 
@@ -205,8 +205,8 @@ func (k *Keeper) settle(ctx context.Context, c Connection, p *placed) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		if err := k.Vault.Promote(ctx, c.Org, p.secret.Ref); err != nil {
-			k.tellHidden(ctx, c.ID, err)
-			k.Log.WarnContext(ctx, "a secret's current version lags behind", slog.String("connection", c.ID.String()), slog.Any("error", err))
+			k.tellHidden(ctx, c.Org, c.ID, err)
+			k.warn(ctx, c.Org, c.ID, "a secret's current version lags behind", slog.Any("error", err))
 		}
 	}
 	k.end(ctx, c, p.leaving)
@@ -226,7 +226,7 @@ func (k *Keeper) end(ctx context.Context, c Connection, l *leaving) {
 		err = k.Table.Write(ctx, l.entry.Forget())
 	}
 	if err != nil && !isConflict(err) { // the sweep has it already
-		k.Log.WarnContext(ctx, "a secret is left to the sweep", slog.String("connection", c.ID.String()), slog.Any("error", err))
+		k.warn(ctx, c.Org, c.ID, "a secret is left to the sweep", slog.Any("error", err))
 	}
 }
 
