@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -25,6 +25,25 @@ type part struct {
 	run         func(context.Context, *env, *sheet) error
 }
 
+// Validate is called by kong before Run.
+func (c *bench) Validate() error { return counts("--users", "users", c.Users) }
+
+// counts refuses numbers of things of which there is not one.
+func counts(flag, things string, ns []int) error {
+	for _, n := range ns {
+		if n < 1 {
+			return fmt.Errorf("%s: %d is no number of %s, which is at least 1", flag, n, things)
+		}
+	}
+	return nil
+}
+
+// Help implements kong.HelpProvider.
+func (c *bench) Help() string {
+	return "The parts cold and size build the functions: run them in the source tree. All of it takes some minutes; " +
+		"on a terminal a line says what is measured now. What is over its budget is marked, and no error."
+}
+
 func (c *bench) Run(ctx context.Context, e *env) error {
 	fmt.Fprintf(e.out, "%s/%s, %d CPUs, %s. What is over its budget has a ! and the budget.\n",
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
@@ -38,11 +57,9 @@ func (c *bench) Run(ctx context.Context, e *env) error {
 			continue
 		}
 		fmt.Fprintf(e.out, "\n%s\n\n", p.title)
-		t := newSheet(e.out)
-		if err := p.run(ctx, e, t); err != nil {
-			return err
-		}
-		if err := t.w.Flush(); err != nil {
+		t := newSheet(e)
+		err := p.run(ctx, e, t)
+		if err := errors.Join(err, t.end()); err != nil {
 			return err
 		}
 	}
@@ -65,11 +82,21 @@ func (c *bench) syncs(ctx context.Context, e *env, t *sheet) error {
 	return nil
 }
 
-// sheet is a table on the terminal.
-type sheet struct{ w *tabwriter.Writer }
+// sheet is a table that is printed when it is whole: its columns are as wide as what is
+// in them. Until then its status says what is being done.
+type sheet struct {
+	*status
+	w *tabwriter.Writer
+}
 
-func newSheet(out io.Writer) *sheet {
-	return &sheet{tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)}
+func newSheet(e *env) *sheet {
+	return &sheet{newStatus(e), tabwriter.NewWriter(e.out, 0, 0, 2, ' ', tabwriter.AlignRight)}
+}
+
+// end prints the rows that there are.
+func (t *sheet) end() error {
+	t.clear()
+	return t.w.Flush()
 }
 
 // row is flushed at the end, whose error is that of all rows.

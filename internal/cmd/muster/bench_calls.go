@@ -24,7 +24,7 @@ type counted struct {
 }
 
 // runs syncs n users in each kind.
-func runs(ctx context.Context, e *env, n int) (all []counted, err error) {
+func runs(ctx context.Context, e *env, t *sheet, n int) (all []counted, err error) {
 	err = inScratch(func(dir string) error {
 		m, err := openMetered(ctx, e, filepath.Join(dir, "data"))
 		if err != nil {
@@ -36,6 +36,7 @@ func runs(ctx context.Context, e *env, n int) (all []counted, err error) {
 			return err
 		}
 		for i, kind := range kinds {
+			t.at("%d users, %s sync", n, kind)
 			changed := min(i, 1) * max(1, n/100)
 			r, err := m.run(ctx, app, dir, n, changed, kind)
 			if err != nil {
@@ -75,7 +76,7 @@ func (m *metered) run(ctx context.Context, app int32, dir string, n, changed int
 func (c *bench) calls(ctx context.Context, e *env, t *sheet) error {
 	t.row("users", "run", "table reads", "writes", "rows", "read units", "write units", "bucket PUT", "GET", "kB put", "kB got")
 	for _, n := range c.Users {
-		all, err := runs(ctx, e, n)
+		all, err := runs(ctx, e, t, n)
 		if err != nil {
 			return err
 		}

@@ -91,6 +91,7 @@ func (c *bench) rosters(ctx context.Context, e *env, t *sheet, self string, n in
 	order := map[bool]string{false: "sorted", true: "shuffled"}[shuffled]
 	var app int32 // the second run is against what the first left
 	for changed, run := range []string{"first", "one changed"} {
+		t.at("%d users, %s, %s", n, order, run)
 		file := filepath.Join(dir, run+".json")
 		if err := generate(file, n, rostergen.Options{Seed: 1, Shuffled: shuffled, Changed: changed}); err != nil {
 			return err

@@ -32,6 +32,13 @@ type check struct {
 	JSON bool   `help:"Print JSON lines: one for each problem, and a last one with the member summary."`
 }
 
+// Help implements kong.HelpProvider.
+func (c *check) Help() string {
+	return `Each problem is printed with line and column as it is found, and at the end what a first sync would make of the file. An error costs a record or a field, or the whole file; a warning costs nothing. On a terminal a bar shows how far the reading of a large file is.
+
+The exit code is 0 without errors, 1 with some, 2 if the file could not be read or the command line is wrong.`
+}
+
 func (c *check) Run(ctx context.Context, e *env) error {
 	signal.Ignore(syscall.SIGPIPE) // a reader who has seen enough must not leave our scratch files behind
 	in, err := openInput(c.File, e.in)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -182,6 +183,29 @@ func TestProgressIsForTerminals(t *testing.T) {
 		if got := newProgress(&env{err: c.err, now: time.Now}, c.size).shown(); got != c.want {
 			t.Errorf("%s: %t", c.name, got)
 		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	if s := newStatus(&env{err: io.Discard}); s.to != nil {
+		t.Error("what is no terminal gets a status")
+	}
+	var drawn bytes.Buffer
+	s := &status{to: &drawn}
+	s.clear()
+	s.at("%d users", 1000)
+	s.at("2000")
+	s.clear()
+	s.clear()
+	if d := cmp.Diff("\r\x1b[K1000 users …\r\x1b[K2000 …\r\x1b[K", drawn.String()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	code, out, said := command(t, t.TempDir(), "--version")
+	if code != 0 || said != "" || !strings.HasPrefix(out, "muster ") || !strings.Contains(out, runtime.Version()) {
+		t.Errorf("exit code %d, %q, %q", code, out, said)
 	}
 }
 

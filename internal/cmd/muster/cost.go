@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,19 +37,30 @@ const (
 	alarms, metrics = 10, 48
 )
 
+// Validate is called by kong before Run.
+func (c *costs) Validate() error {
+	return cmp.Or(counts("--users", "users", c.Users), counts("--orgs", "orgs", c.Orgs))
+}
+
+// Help implements kong.HelpProvider.
+func (c *costs) Help() string {
+	return "The syncs run here, over a local backend that counts their calls, and take about a minute; " +
+		"nothing of it is sent anywhere. The prices are those of us-east-1, with their sources at the end."
+}
+
 func (c *costs) Run(ctx context.Context, e *env) error {
 	users := c.Users
 	if !slices.Contains(users, orgUsers) {
 		users = append([]int{orgUsers}, users...)
 	}
 	fmt.Fprint(e.out, "One sync, its upload and its report\n\n")
-	t := newSheet(e.out)
+	t := newSheet(e)
 	t.row("users", "run", "requests", "GB-s", "read units", "write units", "PUT", "GET", "log kB", "USD for 1,000", "most of it")
 	var daily counted
 	for _, n := range users {
-		all, err := runs(ctx, e, n)
+		all, err := runs(ctx, e, t, n)
 		if err != nil {
-			return err
+			return errors.Join(err, t.end())
 		}
 		for _, r := range all {
 			u := r.usage
@@ -59,15 +71,17 @@ func (c *costs) Run(ctx context.Context, e *env) error {
 			}
 		}
 	}
-	if err := t.w.Flush(); err != nil {
+	if err := t.end(); err != nil {
 		return err
 	}
+	t.at("an org's month")
 	read, sweep, err := monthly(ctx, e)
+	t.clear()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "\nA month: each org syncs %d users a day, 1 %% of them changed, and reads %d pages of them\n\n", orgUsers, orgPages)
-	t = newSheet(e.out)
+	t = newSheet(e)
 	t.row("orgs", "USD", "of an org", "API Gateway", "Lambda", "DynamoDB", "S3", "CloudWatch", "Scheduler")
 	for _, n := range c.Orgs {
 		month := ofOrg(daily, read).Times(float64(n)).Plus(fixed(sweep))
@@ -81,7 +95,7 @@ func (c *costs) Run(ctx context.Context, e *env) error {
 		}
 		t.row(cells...)
 	}
-	if err := t.w.Flush(); err != nil {
+	if err := t.end(); err != nil {
 		return err
 	}
 	return c.prices(e)
@@ -95,12 +109,12 @@ this machine's processor took, on the share of one that the function's memory ha
 the table and %v for each request of the bucket beside.
 
 `, tableWait, bucketWait)
-	t := newSheet(e.out)
+	t := newSheet(e)
 	t.row("USD", "for", "taken", "published at")
 	for _, p := range cost.All {
 		t.row(fmt.Sprint(p.USD), fmt.Sprintf("%g %s", p.Per, p.Unit), p.Taken, p.Source)
 	}
-	return t.w.Flush()
+	return t.end()
 }
 
 // most is the service that most of a bill is of.

@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -32,6 +35,8 @@ type cli struct {
 	Bench   bench        `cmd:"" help:"Measure what has a budget, each beside its floor."`
 	Cost    costs        `cmd:"" help:"Count what syncs do and say what that costs on AWS."`
 	Floor   floor        `cmd:"" hidden:"" help:"Decode a file and nothing else."`
+
+	Version kong.VersionFlag `help:"Print the version."`
 }
 
 // env is what of the process the commands may touch.
@@ -49,20 +54,24 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
+// misused is the exit code for a command line that is wrong: no command was run. A
+// script must be able to tell that from a command's own 1.
+const misused = 2
+
 // run runs one command and answers the process's exit code.
 func run(ctx context.Context, args []string, out, errout io.Writer) int {
 	e := &env{in: os.Stdin, out: out, err: errout, now: time.Now, log: slog.New(slog.NewJSONHandler(errout, nil))}
 	var c cli
 	exit := -1
 	parser := kong.Must(&c, kong.Name("muster"), kong.Description("An integration hub for people data."),
-		kong.Writers(out, errout), kong.Exit(func(code int) { exit = code }),
+		kong.Vars{"version": version()}, kong.Writers(out, errout), kong.Exit(func(code int) { exit = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(e))
 	k, err := parser.Parse(args)
 	if exit >= 0 {
-		return exit // help was asked for
+		return exit // help was asked for, or the version
 	}
 	if err != nil {
-		err = fmt.Errorf("%w; %s --help says more", err, commandOf(err))
+		err = &ending{misused, fmt.Errorf("%w; %s --help says more", err, commandOf(err))}
 	} else {
 		err = k.Run()
 	}
@@ -87,6 +96,15 @@ func commandOf(err error) string {
 		return of.Context.Selected().FullPath()
 	}
 	return "muster"
+}
+
+// version is what this program was built of.
+func version() string {
+	of := "of unknown version"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		of = strings.Trim(info.Main.Version, "()") // "(devel)" where it was built of no commit
+	}
+	return fmt.Sprintf("muster %s (%s, %s/%s)", of, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // ending is the error of a command that says its exit code; err may be nil, where

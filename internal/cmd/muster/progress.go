@@ -51,6 +51,34 @@ func (p *progress) add(n int64) {
 
 const bar = "=============================="
 
+// status shows on a terminal what a command that takes minutes is at, on a line that
+// goes before anything else is printed. On anything else it shows nothing.
+type status struct {
+	to      io.Writer // nil: nothing is shown
+	visible bool
+}
+
+func newStatus(e *env) *status {
+	if f, ok := e.err.(*os.File); ok && isTerminal(f) {
+		return &status{to: f}
+	}
+	return &status{}
+}
+
+func (s *status) at(format string, args ...any) {
+	if s.to != nil {
+		fmt.Fprintf(s.to, "\r\x1b[K"+format+" …", args...)
+		s.visible = true
+	}
+}
+
+func (s *status) clear() {
+	if s.visible {
+		fmt.Fprint(s.to, "\r\x1b[K")
+		s.visible = false
+	}
+}
+
 // clear takes it away, until it is drawn again.
 func (p *progress) clear() {
 	if p.visible {
