@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +42,9 @@ const (
 func (c *serve) Run(ctx context.Context, e *env) (err error) {
 	if c.MaxUploadBytes <= 0 || c.InRequestBytes <= 0 {
 		return errors.New("--max-upload-bytes and --in-request-bytes must be above 0")
+	}
+	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("--base-url must be a URL, such as https://muster.example.com: signed URLs begin with it")
 	}
 	ln, err := net.Listen("tcp", c.Addr)
 	if err != nil {
