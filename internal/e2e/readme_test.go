@@ -10,6 +10,19 @@ import (
 
 var marked = regexp.MustCompile("(?ms)^```sh test\n(.*?)^```$")
 
+// untilSynced waits, once a sync was asked for, until its job is over: a machine that
+// does much else hands a million users to the worker, after 20 seconds.
+const untilSynced = `
+waits() {
+  [ -e sync.json ] || return
+  case $(curl -s -H "Authorization: Bearer $KEY" "$MUSTER/v1/org/jobs/$(sed 's/.*"job_id":"\([^"]*\)".*/\1/' sync.json)") in
+  *'"status":"pending"'* | *'"status":"processing"'*) ;;
+  *) false ;;
+  esac
+}
+while waits; do sleep 1; done
+`
+
 // TestREADME runs the commands of the README's blocks that are marked `sh test`,
 // in their order, in one shell, against a server as `make run` starts it.
 func TestREADME(t *testing.T) {
@@ -22,7 +35,7 @@ func TestREADME(t *testing.T) {
 	commands := "MUSTER=" + base + "\nKEY=$(cat '" + filepath.Join(s.flags[1], "api-key") + "')\n"
 	blocks := marked.FindAllSubmatch(readme, -1)
 	for _, b := range blocks {
-		commands += string(b[1])
+		commands += string(b[1]) + untilSynced
 	}
 	if len(blocks) < 3 {
 		t.Fatalf("%d blocks are marked", len(blocks))
