@@ -28,7 +28,7 @@ var arrows = map[string]string{
 	"api":     "blob org table",
 	"health":  "api",
 	"openapi": "api",
-	"torii":   "api integration job lease org roster table upload",
+	"torii":   "api integration job lease near org roster table upload",
 	"unified": "api catalog connection org secret",
 	"twine":   "api catalog integration job org roster",
 

@@ -107,6 +107,7 @@ func TestMisspelledDryRun(t *testing.T) {
 	for query, says := range map[string]string{
 		"?dryRun=true": "must be written so", "?DRY_RUN=true": "must be written so", "?dry-run=1": "must be written so",
 		"?allowRemovals=true": "must be written so", "?dry_run=true&dryrun=true": "must be written so", "?+dry_run=true": "must be written so",
+		"?dry_rnu=true": "must be written so", "?dry_runs=true": "must be written so", "?allow_removal=true": "must be written so",
 		"?dry_run=": "expected true or false, once", "?dry_run=false&dry_run=true": "expected true or false, once",
 		"?allow_removals=&dry_run": "expected true or false, once",
 	} {
@@ -119,7 +120,7 @@ func TestMisspelledDryRun(t *testing.T) {
 		})
 	}
 	w := newWorld(t)
-	if rec := w.call("PUT", syncPath+"?utm=1", syncBody(7777, 2)); rec.Code != 404 {
+	if rec := w.call("PUT", syncPath+"?utm=1&run=2&allow=3", syncBody(7777, 2)); rec.Code != 404 {
 		t.Errorf("an unknown word was answered %d: %s", rec.Code, rec.Body)
 	}
 }

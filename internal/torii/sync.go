@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,6 +13,7 @@ import (
 	"muster/internal/integration"
 	"muster/internal/job"
 	"muster/internal/lease"
+	"muster/internal/near"
 	"muster/internal/org"
 	"muster/internal/roster"
 	"muster/internal/table"
@@ -47,7 +47,7 @@ type syncInput struct {
 }
 
 // Resolve refuses the two parameters where they are spelled in another way, as
-// ?dryRun=true, and where they have no value or several. To leave them out, as other
+// ?dryRun=true or ?dry_rnu=true, and where they have no value or several. To leave them out, as other
 // words that are not known, would sync for someone who only wanted to look.
 func (*syncInput) Resolve(ctx huma.Context) (faults []error) {
 	u := ctx.URL()
@@ -57,7 +57,7 @@ func (*syncInput) Resolve(ctx huma.Context) (faults []error) {
 			switch {
 			case sent == known && (len(values) > 1 || values[0] == ""):
 				fault = "expected true or false, once; nothing was done"
-			case sent != known && strings.EqualFold(plainName(sent), plainName(known)):
+			case sent != known && isNear(sent, known):
 				fault = "must be written so, with the underscore and in lower case; nothing was done"
 			}
 			if fault != "" {
@@ -68,7 +68,10 @@ func (*syncInput) Resolve(ctx huma.Context) (faults []error) {
 	return faults
 }
 
-func plainName(s string) string { return strings.NewReplacer("_", "", "-", "", " ", "").Replace(s) }
+func isNear(sent, known string) bool {
+	_, ok := near.Word(sent, []string{known})
+	return ok
+}
 
 type syncOutput struct {
 	Body struct {
