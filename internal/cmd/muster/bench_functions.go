@@ -63,7 +63,8 @@ func sizes(ctx context.Context, _ *env, t *sheet) error {
 	const parquet = "github.com/parquet-go/parquet-go"
 	return inScratch(func(dir string) error {
 		t.row("function", "MB", "budget")
-		for _, name := range names {
+		for i, name := range names {
+			t.at("%s (%d of %d)", name, i+1, len(names))
 			bin := filepath.Join(dir, name)
 			if err := buildFunction(ctx, "./functions/"+name, bin, "linux", "arm64", false); err != nil {
 				return err
@@ -102,7 +103,8 @@ func cold(ctx context.Context, e *env, t *sheet) error {
 	return inScratch(func(dir string) error {
 		floors := map[string]string{} // binaries, by the clients that they make
 		t.row("function", "clients", "floor ms", "ms", "ratio")
-		for _, name := range names {
+		for i, name := range names {
+			t.at("%s (%d of %d)", name, i+1, len(names))
 			bin := filepath.Join(dir, name)
 			if err := buildFunction(ctx, "./functions/"+name, bin, runtime.GOOS, runtime.GOARCH, true); err != nil {
 				return err

@@ -54,9 +54,11 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// misused is the exit code for a command line that is wrong: no command was run. A
-// script must be able to tell that from a command's own 1.
-const misused = 2
+// Exit codes that are no command's own: a script must be able to tell them from its 1.
+const (
+	misused     = 2   // the command line is wrong, and no command was run
+	interrupted = 130 // as shells have it
+)
 
 // run runs one command and answers the process's exit code.
 func run(ctx context.Context, args []string, out, errout io.Writer) int {
@@ -78,6 +80,8 @@ func run(ctx context.Context, args []string, out, errout io.Writer) int {
 	code := 0
 	var with *ending
 	switch {
+	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
+		code, err = interrupted, errors.New("interrupted")
 	case errors.As(err, &with):
 		code, err = with.code, with.err
 	case err != nil:

@@ -1,11 +1,32 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// Who interrupts a command is told so in no more words, and no script takes its exit
+// code for an answer.
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "users.json")
+	if err := os.WriteFile(file, []byte(`{"users":[{"email":"ada@example.com"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	interrupt(errors.New("interrupt signal received"))
+	for _, args := range []string{"check " + file, "cost --users 1", "bench --only calls --users 1", "org create Acme --data " + dir} {
+		var out, said bytes.Buffer
+		if code := run(ctx, strings.Fields(args), &out, &said); code != 130 || said.String() != "muster: interrupted\n" {
+			t.Errorf("muster %s: exit code %d, saying %q", args, code, &said)
+		}
+	}
+}
 
 // What is mistyped is answered with where to look, and makes nothing.
 func TestMistakes(t *testing.T) {
