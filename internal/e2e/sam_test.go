@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +44,9 @@ func TestSAM(t *testing.T) {
 		for _, name := range scripts(t) {
 			t.Run(strings.TrimSuffix(name, ".txtar"), func(t *testing.T) {
 				d.logOnFailure(t)
-				converse(t, readScript(t, name), base, s.people(t))
+				told := readScript(t, name)
+				told.steps = slices.DeleteFunc(told.steps, notByCLI)
+				converse(t, told, base, s.people(t))
 			})
 		}
 	})
@@ -63,6 +66,11 @@ func TestSAM(t *testing.T) {
 		})
 	}
 }
+
+// notByCLI is a step that the CLI's gateway cannot serve. Its framework takes HEAD
+// wherever GET has a route, and the CLI then finds no function for it: 502. API
+// Gateway sends it on to $default.
+func notByCLI(st step) bool { return st.method == http.MethodHead }
 
 // sam is a deployment of template.yaml on this machine.
 type sam struct {
