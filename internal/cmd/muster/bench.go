@@ -59,7 +59,7 @@ func (c *bench) Run(ctx context.Context, e *env) error {
 		fmt.Fprintf(e.out, "\n%s\n\n", p.title)
 		t := newSheet(e)
 		err := p.run(ctx, e, t)
-		if err := errors.Join(err, t.end()); err != nil {
+		if err := errors.Join(err, ctx.Err(), t.end()); err != nil { // what was started may say less of why it ended
 			return err
 		}
 	}
