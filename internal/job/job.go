@@ -137,9 +137,20 @@ func TryID(u uuid.UUID) ID { return ID{u} }
 // so that an event delivered twice finds its own job (invariant I5). Its time is
 // the scheduled one.
 func TickID(trigger string, revision int64, scheduled time.Time) ID {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d", trigger, revision, scheduled.UnixMilli()))
+	return derived(scheduled.UnixMilli(), fmt.Appendf(nil, "%s\x00%d\x00%d", trigger, revision, scheduled.UnixMilli()))
+}
+
+// NextID derives the id of the job that follows the one of id, which failed, for the
+// same request: whoever asks again finds what was made since. It comes behind id.
+func NextID(id ID) ID {
+	return derived(int64(binary.BigEndian.Uint64(id.u[:8])>>16)+1, id.u[:])
+}
+
+// derived is an id of a time that follows from what it is of.
+func derived(ms int64, of []byte) ID {
+	sum := sha256.Sum256(of)
 	var u uuid.UUID
-	binary.BigEndian.PutUint64(u[:8], uint64(scheduled.UnixMilli())<<16)
+	binary.BigEndian.PutUint64(u[:8], uint64(ms)<<16)
 	copy(u[6:], sum[:10])
 	u[6] = u[6]&0x0f | 0x70
 	u[8] = u[8]&0x3f | 0x80

@@ -91,15 +91,15 @@ const (
 func (s *Syncer) SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error) {
 	until := s.requestEnds(ctx)
 	ctx = context.WithoutCancel(ctx)
-	if id != (job.ID{}) {
+	for id != (job.ID{}) {
 		j, err := s.Jobs.Get(ctx, o, id)
-		switch {
-		case err == nil && worthAnother(j):
-			// The lease, not the id, keeps two tries from running at once.
-			in.Follows, id = id.String(), job.ID{}
-		case !errors.Is(err, job.ErrNotFound):
+		if errors.Is(err, job.ErrNotFound) {
+			break
+		}
+		if err != nil || !worthAnother(j) {
 			return j, err
 		}
+		in.Follows, id = id.String(), job.NextID(id)
 	}
 	run, err := s.Jobs.Claim(ctx, o, integration, id, in)
 	var busy *lease.Busy

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"muster/internal/blob"
 	"muster/internal/job"
 	"muster/internal/table"
 	"muster/internal/table/tabletest"
@@ -76,6 +77,34 @@ func twoTries(w *world, at int, m mode) (fired bool) {
 	w.wantRoster(ada)
 	w.state.Check(w.t)
 	return fired
+}
+
+// Where the first try's job failed, a second try's is the one that all later ones
+// answer with.
+func TestTriesAfterAFailedOne(t *testing.T) {
+	inBubble(t, "three more", func(w *world) {
+		id := job.NewID()
+		w.source = script{pages: pages(ada), before: failAt(0, blob.ErrUnavailable)}
+		try := func() job.Job {
+			p := w.process()
+			j, err := p.SyncFile(p.ctx, w.org, integration, id, file, 1)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			return j
+		}
+		if j := try(); j.ID != id || j.Reason != job.Unavailable {
+			w.t.Fatalf("the first: %s %s", j.ID, j.Reason)
+		}
+		w.source = script{pages: pages(ada)}
+		second := try()
+		if second.Status != job.Completed || second.Input.Follows != id.String() {
+			w.t.Fatalf("the second: %s, follows %q", second.Status, second.Input.Follows)
+		}
+		if third := try(); third.ID != second.ID || len(w.jobs()) != 2 {
+			w.t.Errorf("the third: %s of %d jobs, want %s", third.ID, len(w.jobs()), second.ID)
+		}
+	})
 }
 
 // Tries at once are one job as well: those that do not run it answer with it.
