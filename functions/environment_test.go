@@ -27,6 +27,7 @@ var means = map[string]string{
 	"MUSTER_BUCKET":           "${Bucket}",
 	"MUSTER_MAX_UPLOAD_BYTES": "${MaxUploadBytes}",
 	"MUSTER_IN_REQUEST_BYTES": "${InRequestBytes}",
+	"MUSTER_RUNNING_JOBS":     "${RunningJobsPerOrg}",
 	"MUSTER_SECRET_PREFIX":    "${AWS::StackName}",
 	"MUSTER_SYNC_FUNCTION":    "${Sync}",
 }

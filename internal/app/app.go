@@ -31,6 +31,7 @@ type Platform interface {
 type Settings struct {
 	MaxUploadBytes int64 // of a file that may be registered
 	InRequestBytes int64 // of a file that is synced inside its request; larger ones go to a worker
+	RunningJobs    int64 // of one org, at once; 0: any number
 	// RequestTime is how long that may take before it is handed to a worker; 0 is
 	// what API Gateway leaves, 20 s.
 	RequestTime time.Duration
@@ -117,6 +118,6 @@ func (a *App) Reports() *job.Store {
 // Runs are jobs for who starts them, too.
 func (a *App) Runs() *job.Store {
 	s := a.Reports()
-	s.Starter, s.Quota = a.Starter(), a.Orgs()
+	s.Starter, s.Quota, s.MaxRunning = a.Starter(), a.Orgs(), int(a.Settings.RunningJobs)
 	return s
 }

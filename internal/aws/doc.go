@@ -15,6 +15,7 @@
 //	MUSTER_SYNC_FUNCTION     the function that works on jobs, by name or ARN
 //	MUSTER_MAX_UPLOAD_BYTES  app.Settings
 //	MUSTER_IN_REQUEST_BYTES  app.Settings
+//	MUSTER_RUNNING_JOBS      app.Settings
 //
 // The AWS SDK's own (AWS_REGION, AWS_ENDPOINT_URL_S3 and so on) are read by the
 // SDK: with them, the same binaries run over emulators. The ports over AWS are

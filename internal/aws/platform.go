@@ -86,16 +86,25 @@ func (p *Platform) Starter() job.Starter { return p.starter() }
 // settings are the deployment's, from the environment.
 func settings() (app.Settings, error) {
 	s := app.DefaultSettings
-	for name, field := range map[string]*int64{"MUSTER_MAX_UPLOAD_BYTES": &s.MaxUploadBytes, "MUSTER_IN_REQUEST_BYTES": &s.InRequestBytes} {
-		text := os.Getenv(name)
+	for _, v := range []struct {
+		name  string
+		field *int64
+		least int64
+		of    string
+	}{
+		{"MUSTER_MAX_UPLOAD_BYTES", &s.MaxUploadBytes, 1, "bytes"},
+		{"MUSTER_IN_REQUEST_BYTES", &s.InRequestBytes, 1, "bytes"},
+		{"MUSTER_RUNNING_JOBS", &s.RunningJobs, 0, "jobs"},
+	} {
+		text := os.Getenv(v.name)
 		if text == "" {
 			continue
 		}
 		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n <= 0 {
-			return s, fmt.Errorf("aws: %s must be a number of bytes above 0", name)
+		if err != nil || n < v.least {
+			return s, fmt.Errorf("aws: %s must be a number of %s, %d or more", v.name, v.of, v.least)
 		}
-		*field = n
+		*v.field = n
 	}
 	return s, nil
 }

@@ -15,17 +15,20 @@ import (
 
 func TestSettings(t *testing.T) {
 	for _, c := range []struct {
-		name, upload, inRequest, err string
-		want                         app.Settings
+		name, upload, inRequest, running, err string
+		want                                  app.Settings
 	}{
 		{name: "defaults", want: app.DefaultSettings},
-		{name: "both", upload: "7", inRequest: "5", want: app.Settings{MaxUploadBytes: 7, InRequestBytes: 5}},
+		{name: "all", upload: "7", inRequest: "5", running: "3", want: app.Settings{MaxUploadBytes: 7, InRequestBytes: 5, RunningJobs: 3}},
+		{name: "any number of jobs", running: "0", want: app.DefaultSettings},
+		{name: "fewer than none", running: "-1", err: "MUSTER_RUNNING_JOBS"},
 		{name: "no number", upload: "1GiB", err: "MUSTER_MAX_UPLOAD_BYTES"},
 		{name: "zero", inRequest: "0", err: "MUSTER_IN_REQUEST_BYTES"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("MUSTER_MAX_UPLOAD_BYTES", c.upload)
 			t.Setenv("MUSTER_IN_REQUEST_BYTES", c.inRequest)
+			t.Setenv("MUSTER_RUNNING_JOBS", c.running)
 			got, err := settings()
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {

@@ -23,7 +23,7 @@ const maxResources = 450
 
 // chosen are the stack's parameters; none has its default.
 var chosen = map[string]string{
-	"Architecture": "x86_64", "MaxUploadBytes": "1111", "InRequestBytes": "2222", "SyncConcurrency": "7",
+	"Architecture": "x86_64", "MaxUploadBytes": "1111", "InRequestBytes": "2222", "RunningJobsPerOrg": "5", "SyncConcurrency": "7",
 	"ThrottleRate": "33", "ThrottleBurst": "44", "LogRetentionDays": "90",
 	"AlarmTopicArn": "arn:aws:sns:eu-north-1:123456789012:told",
 }
@@ -160,6 +160,7 @@ func (s stack) functions(t *testing.T) {
 	given := map[string]string{
 		"${Table}": s.there.Table.TableName, "${AWS::StackName}": s.name, "${AWS::StackName}-sync": s.name + "-sync", "${Sync}": s.name + "-sync",
 		"${MaxUploadBytes}": chosen["MaxUploadBytes"], "${InRequestBytes}": chosen["InRequestBytes"],
+		"${RunningJobsPerOrg}": chosen["RunningJobsPerOrg"],
 	}
 	for _, f := range all {
 		got := s.there.Functions[f.ID]

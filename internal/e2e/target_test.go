@@ -24,6 +24,9 @@ import (
 // the conversations to be on both sides of it.
 const inRequest = "MUSTER_IN_REQUEST_BYTES=100000"
 
+// runningJobs makes each sync of the conversations take a place.
+const runningJobs = "MUSTER_RUNNING_JOBS=4"
+
 // site is where Muster keeps its data, as its commands are told.
 type site struct {
 	flags []string
@@ -137,12 +140,12 @@ type target struct {
 func targets(t *testing.T) []target {
 	aws := sync.OnceValues(func() (site, string) {
 		s := awsSite(t)
-		return s, s.with(inRequest).serve(t).base
+		return s, s.with(inRequest, runningJobs).serve(t).base
 	})
 	var deployed *deployment
 	lambda := sync.OnceValues(func() (site, string) {
 		s := awsSite(t)
-		deployed = deploy(t, s.with(inRequest))
+		deployed = deploy(t, s.with(inRequest, runningJobs))
 		return s, deployed.url
 	})
 	shared := func(start func() (site, string)) func(*testing.T) (string, vars) {
@@ -156,7 +159,7 @@ func targets(t *testing.T) []target {
 			s := localSite(t) // one process has the folder: the orgs come first
 			known := s.people(t)
 			t.Cleanup(func() { s.checkFormats(t) }) // once the server has ended
-			return s.with(inRequest).serve(t).base, known
+			return s.with(inRequest, runningJobs).serve(t).base, known
 		}},
 		{name: "aws", open: shared(aws)},
 		{name: "lambda", open: shared(lambda), after: func(t *testing.T) {

@@ -16,7 +16,8 @@ import (
 // transaction. id is that of a try that may not be the first; zero: a new one.
 // *lease.Busy: another job has it, or this very one does, and nothing was made.
 // *table.Conflict: the job is there. table.ErrNotFound: there is no such integration.
-// *org.Spent: the org's quota is, and nothing was made.
+// *org.Spent: the org's quota is, and nothing was made. *Full: as many of its jobs
+// run as may, and nothing was made.
 func (s *Store) Claim(ctx context.Context, o org.ID, integration string, id ID, in Input) (*Run, error) {
 	if id == (ID{}) {
 		id = NewID()
@@ -38,9 +39,30 @@ func (s *Store) newJob(o org.ID, integration string, id ID, in Input) Job {
 
 func (s *Store) claim(ctx context.Context, j Job) (*Run, error) {
 	j.Status, j.StartedAt = Processing, j.InsertedAt
+	// Each round but the last finds that another job took the place that was free.
+	for range claimRounds {
+		run, err := s.claimPlace(ctx, j)
+		var taken *table.Conflict
+		if !errors.As(err, &taken) || taken.Key == jobKey(j.Org, j.ID) {
+			return run, err
+		}
+	}
+	return nil, fmt.Errorf("job: claiming integration %s: the org's jobs moved %d times meanwhile: %w", j.Integration, claimRounds, table.ErrUnavailable)
+}
+
+// claimPlace is claim by the place that is free now.
+func (s *Store) claimPlace(ctx context.Context, j Job) (*Run, error) {
+	ws, err := s.enter(ctx, &j)
+	var full *Full
+	if errors.As(err, &full) {
+		err = s.busyOrFull(ctx, j, full)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("job: claiming integration %s: %w", j.Integration, err)
+	}
 	put := table.Put(jobKey(j.Org, j.ID), j, table.Absent)
 	l, err := lease.Take(ctx, s.Table, LeaseKey(j.Org, j.Integration), s.Now, j.ID.String(), lease.TTL,
-		append([]table.Write{put}, opening(j)...)...)
+		append(append([]table.Write{put}, opening(j)...), ws...)...)
 	if err != nil {
 		return nil, fmt.Errorf("job: claiming integration %s: %w", j.Integration, err)
 	}
@@ -97,17 +119,23 @@ func (s *Store) tick(ctx context.Context, j Job) (run *Run, waits bool, err erro
 		run, err := s.claim(ctx, j)
 		var busy *lease.Busy
 		var taken *table.Conflict
+		var full *Full
+		met := moved
 		switch {
 		case errors.As(err, &taken):
 			return nil, false, nil // its job is there: delivered before
 		case errors.Is(err, table.ErrNotFound):
 			return nil, false, nil // its schedule goes with the integration
+		case errors.As(err, &full):
+			met, err = s.waitForPlace(ctx, j)
 		case !errors.As(err, &busy):
 			return run, false, err
 		case busy.Job == j.ID.String():
 			return nil, false, nil // its job is running
+		default:
+			met, err = s.queue(ctx, j, busy)
 		}
-		if met, err := s.queue(ctx, j, busy); met != moved || err != nil {
+		if met != moved || err != nil {
 			return nil, met == waiting, err
 		}
 	}
@@ -143,6 +171,11 @@ func (s *Store) queue(ctx context.Context, j Job, busy *lease.Busy) (queued, err
 	case running.Input.Kind == InputTrigger && running.Input.Trigger == j.Input.Trigger:
 		return s.abort(ctx, j, met)
 	}
+	return s.wait(ctx, j, met)
+}
+
+// wait writes the job of a tick as waiting, while met holds.
+func (s *Store) wait(ctx context.Context, j Job, met table.Write) (queued, error) {
 	j.Status = Requeued
 	put := table.Put(jobKey(j.Org, j.ID), j, table.Absent)
 	ws := append([]table.Write{
@@ -151,7 +184,7 @@ func (s *Store) queue(ctx context.Context, j Job, busy *lease.Busy) (queued, err
 	}, opening(j)...)
 	// If we stop here: the job waits and has its row among the running ones; the
 	// sweep starts it when the integration is free (TestI4_RequeuedJobRuns).
-	err = s.Table.Write(ctx, ws...)
+	err := s.Table.Write(ctx, ws...)
 	var c *table.Conflict
 	switch {
 	case errors.As(err, &c) && c.Index == 0:

@@ -23,6 +23,10 @@
 // moment a job that is not terminal can be found by the sweep, and a lease names
 // a live job or none.
 //
+// With MaxRunning, a job has a place among the org's that run, too, from the
+// transaction that gives it a lease to the one that ends it (see slots.go): a claim
+// that finds none is told Full, a tick waits.
+//
 // Each run of an org is counted against its quota where it is let in, and there
 // alone: Claim and Tick, which every way in goes through (see Quota).
 //

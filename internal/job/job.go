@@ -113,6 +113,7 @@ type Job struct {
 	Message       string          `json:"message,omitempty"` // of the reason, for the job's author
 	Restarts      int             `json:"restarts,omitempty"`
 	Continuations int             `json:"continuations,omitempty"`
+	Slot          int             `json:"slot,omitempty"` // its place among the org's that run; 0: they are not limited
 	InsertedAt    time.Time       `json:"inserted_at"`
 	PendingAt     time.Time       `json:"pending_at,omitzero"`
 	StartedAt     time.Time       `json:"started_at,omitzero"`

@@ -43,8 +43,9 @@ func (s *Store) take(ctx context.Context, o org.ID, in Input) (back func(context
 // job.
 func nothingMade(err error) bool {
 	var busy *lease.Busy
+	var full *Full
 	var taken *table.Conflict
-	return errors.As(err, &busy) || errors.As(err, &taken) || errors.Is(err, table.ErrNotFound)
+	return errors.As(err, &busy) || errors.As(err, &full) || errors.As(err, &taken) || errors.Is(err, table.ErrNotFound)
 }
 
 // refuse writes the job of a tick that the quota does not let in as failed, so that

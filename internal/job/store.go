@@ -30,6 +30,9 @@ type Store struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Quota   Quota // nil: there is none
+	// MaxRunning is how many jobs of one org may run at once, parked ones included;
+	// 0: any number.
+	MaxRunning int
 }
 
 // The rows of a job.
@@ -126,13 +129,17 @@ func save(j Job, version string) table.Write {
 
 // closing are the writes that end a job beside its own row: no longer among the
 // running ones, and its place among its integration's jobs ends when it does, or
-// with the integration.
+// with the integration. Its slot is free.
 func closing(j Job) []table.Write {
 	index := table.Put(indexKey(j.Org, j.Integration, j.ID), indexRow{format}, table.Any).Until(j.EndedAt.Add(keep))
 	if j.Reason == IntegrationRemoved {
 		index = table.Delete(index.Key, table.Any)
 	}
-	return []table.Write{table.Delete(runningKey(j.ID), table.Any), index}
+	ws := []table.Write{table.Delete(runningKey(j.ID), table.Any), index}
+	if j.Slot > 0 {
+		ws = append(ws, table.Delete(slotKey(j.Org, j.Slot), table.Any))
+	}
+	return ws
 }
 
 // end makes j terminal.

@@ -133,8 +133,8 @@ func (s *Store) endAs(ctx context.Context, j Job, version string, swept *Swept, 
 	return nil
 }
 
-// startWaiting starts a requeued job if its integration is free and no other has
-// waited longer for it.
+// startWaiting starts a requeued job if its integration is free, no other has
+// waited longer for it, and its org has a place for it.
 func (s *Store) startWaiting(ctx context.Context, j Job, version string, seen lease.Seen, swept *Swept) error {
 	if seen.Job != "" {
 		return nil
@@ -143,7 +143,15 @@ func (s *Store) startWaiting(ctx context.Context, j Job, version string, seen le
 	if err != nil || oldest != j.ID {
 		return err
 	}
-	return s.restart(ctx, j, version, seen, &swept.Started, table.Delete(row.Key, table.Version(row.Version)))
+	ws, err := s.enter(ctx, &j)
+	var full *Full
+	if errors.As(err, &full) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.restart(ctx, j, version, seen, &swept.Started, append(ws, table.Delete(row.Key, table.Version(row.Version)))...)
 }
 
 // oldestWaiting is the requeued job that was due first: a tick's id begins with

@@ -164,7 +164,7 @@ func (w *world) processAt(now func() time.Time) *process {
 	p.blobs = &blobtest.Faulty{Store: w.blobs, Hook: w.faults.blob, OnStop: func() { p.table.Stop(); cancel() }}
 	log := slog.New(slog.DiscardHandler)
 	p.Syncer = &syncer.Syncer{
-		Jobs:  &job.Store{Table: p.table, Blobs: p.blobs, Starter: mortal{w, p}, Now: now, Log: log, Quota: w.quota(p.table, now)},
+		Jobs:  &job.Store{Table: p.table, Blobs: p.blobs, Starter: mortal{w, p}, Now: now, Log: log, Quota: w.quota(p.table, now), MaxRunning: 100},
 		Table: p.table, Blobs: p.blobs, Integrations: w, Now: now, Log: log, Drain: p.drain,
 		Snapshots: &snapshot.Store{Table: p.table, Blobs: p.blobs, TempDir: w.tmp},
 		InRequest: 1000, RequestTime: 20 * time.Second,

@@ -25,7 +25,8 @@ type Syncs interface {
 	// SyncFile claims the integration and syncs the file, of size bytes, here or,
 	// where that would take too long, by a worker: the job's status says which, and
 	// how it ended. A job that is there under id, unless that is zero, is answered as
-	// it stands. *lease.Busy: another job has the integration.
+	// it stands. *lease.Busy: another job has the integration. *job.Full: as many of the
+	// org's jobs run as may.
 	SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error)
 	// DryRun says how that would end, as a job that is stored nowhere, and changes
 	// nothing. TooLong: it is more than a request takes.
@@ -171,9 +172,12 @@ func unfit(target integration.Integration, file upload.File, now time.Time) erro
 // notRun is the answer where SyncFile returned err. j is the job, if one was made.
 func notRun(ctx context.Context, jobs Jobs, j job.Job, err error) error {
 	var busy *lease.Busy
+	var full *job.Full
 	switch {
 	case errors.As(err, &busy):
 		return busyWith(ctx, jobs, busy)
+	case errors.As(err, &full):
+		return api.RateLimited(full.Error(), fullRetry)
 	case j.ID != (job.ID{}):
 		return api.ForJob(err, j.ID.String())
 	case errors.Is(err, table.ErrNotFound): // removed since we looked
@@ -181,6 +185,10 @@ func notRun(ctx context.Context, jobs Jobs, j job.Job, err error) error {
 	}
 	return err
 }
+
+// fullRetry is how long a client waits where as many syncs run as may: most are over
+// in less.
+const fullRetry = 10 * time.Second
 
 func busyWith(ctx context.Context, jobs Jobs, busy *lease.Busy) error {
 	id, err := job.ParseID(busy.Job)

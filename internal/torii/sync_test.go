@@ -174,6 +174,27 @@ func TestSyncBusy(t *testing.T) {
 	}
 }
 
+// Another app account of an org that has as many syncs running as it may is told to
+// come again, which is not remembered for its Idempotency-Key.
+func TestSyncFull(t *testing.T) {
+	w := newWorld(t)
+	id := w.put(t, w.acme.org.ID, upload.CustomIntegrationData)
+	w.sync = func(context.Context, org.ID, string, job.Input, int64) (job.Job, error) {
+		return job.Job{}, fmt.Errorf("claim: %w", &job.Full{Limit: 2})
+	}
+	rec := w.call("PUT", syncPath, syncBody(id, 2), "Idempotency-Key", "k")
+	want(t, rec, 429, `{"statusCode":429,"error":"Too Many Requests","kind":"rate_limited","message":"2 syncs of the organisation are running, as many as may at once; try again when one of them has ended"`+requestID)
+	if got := rec.Header().Get("Retry-After"); got != "10" {
+		t.Errorf("Retry-After %q", got)
+	}
+	w.sync = func(context.Context, org.ID, string, job.Input, int64) (job.Job, error) {
+		return jobOf(job.Completed, "", ""), nil
+	}
+	if rec := w.call("PUT", syncPath, syncBody(id, 2), "Idempotency-Key", "k"); rec.Code != 200 {
+		t.Errorf("the same request later: %d %s", rec.Code, rec.Body)
+	}
+}
+
 func TestSyncFails(t *testing.T) {
 	w := newWorld(t)
 	id := w.put(t, w.acme.org.ID, upload.CustomIntegrationData)

@@ -29,6 +29,7 @@ type serve struct {
 	Demo           bool   `help:"On the first start, upload a sample file, sync it and show what came of it."`
 	MaxUploadBytes int64  `default:"1073741824" env:"MUSTER_MAX_UPLOAD_BYTES" help:"Largest file that may be registered (${default})."`
 	InRequestBytes int64  `default:"256000000" env:"MUSTER_IN_REQUEST_BYTES" help:"Largest file that is synced inside its request (${default})."`
+	RunningJobs    int64  `default:"0" env:"MUSTER_RUNNING_JOBS" help:"How many syncs of one organisation may run at once; 0: any number."`
 }
 
 // How often a laptop sweeps, and how long running requests have to end. On AWS a
@@ -42,6 +43,9 @@ const (
 func (c *serve) Run(ctx context.Context, e *env) (err error) {
 	if c.MaxUploadBytes <= 0 || c.InRequestBytes <= 0 {
 		return errors.New("--max-upload-bytes and --in-request-bytes must be above 0")
+	}
+	if c.RunningJobs < 0 {
+		return errors.New("--running-jobs must be 0, for any number, or more")
 	}
 	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return errors.New("--base-url must be a URL, such as https://muster.example.com: signed URLs begin with it")
@@ -62,7 +66,7 @@ func (c *serve) Run(ctx context.Context, e *env) (err error) {
 	workers := local.NewStarter()
 	a := &app.App{
 		Platform: inProcess{p, workers, drain}, Now: e.now, Log: e.log, TempDir: temp, Drain: drain,
-		Settings: app.Settings{MaxUploadBytes: c.MaxUploadBytes, InRequestBytes: c.InRequestBytes},
+		Settings: app.Settings{MaxUploadBytes: c.MaxUploadBytes, InRequestBytes: c.InRequestBytes, RunningJobs: c.RunningJobs},
 	}
 	syncer := dataplane.Syncer(a)
 	workers.Serve(func(ctx context.Context, st job.Start) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -111,6 +112,7 @@ func (c *check) shards() {
 
 func (c *check) org(o org.ID) {
 	integrations := map[string]map[string]job.Job{} // jobs by integration and id
+	slots := c.rows(o.Part("SLOT"))
 	for id, row := range c.rows(o.Part("JOB")) {
 		var j job.Job
 		c.decode(row, &j)
@@ -118,10 +120,14 @@ func (c *check) org(o org.ID) {
 			c.Errorf("state: row of job %s of %s says it is %s of %s", id, o, j.ID, j.Org)
 		}
 		c.job(j, row)
+		c.slot(j, slots)
 		if integrations[j.Integration] == nil {
 			integrations[j.Integration] = map[string]job.Job{}
 		}
 		integrations[j.Integration][id] = j
+	}
+	for n := range slots {
+		c.Errorf("state: slot %s of %s is taken, and by no job that runs", n, o)
 	}
 	live := map[string]bool{}
 	for integration, jobs := range integrations {
@@ -135,6 +141,22 @@ func (c *check) org(o org.ID) {
 		if !live[info.Key] && !c.entered[info.Key] && !under {
 			c.Errorf("state: %s is an orphan: no pointer names it and it is not entered as garbage", info.Key)
 		}
+	}
+}
+
+// slot checks that a job that runs has its place, and takes it out of slots.
+func (c *check) slot(j job.Job, slots map[string]table.Row) {
+	if j.Slot == 0 || j.Status.Terminal() {
+		return
+	}
+	var at struct{ Job string }
+	n := fmt.Sprintf("%04d", j.Slot)
+	if row, ok := slots[n]; ok {
+		c.decode(row, &at)
+		delete(slots, n)
+	}
+	if at.Job != j.ID.String() || j.Status == job.Requeued {
+		c.Errorf("state: job %s is %s and has slot %s, which names %q", j.ID, j.Status, n, at.Job)
 	}
 }
 

@@ -1,0 +1,82 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"muster/internal/lease"
+	"muster/internal/org"
+	"muster/internal/table"
+)
+
+// Full says that as many jobs of an org are running as may at once. It is an
+// outcome, not a failure; its text is for whoever asked for the run.
+type Full struct{ Limit int }
+
+func (f *Full) Error() string {
+	return fmt.Sprintf("%d syncs of the organisation are running, as many as may at once; try again when one of them has ended", f.Limit)
+}
+
+// slotKey is a place among the org's jobs that run, from 1.
+func slotKey(o org.ID, n int) table.Key { return o.Key(fmt.Sprintf("%04d", n), "SLOT") }
+
+type slotRow struct {
+	Format int `json:"format"`
+	Job    ID  `json:"job"`
+}
+
+// enter finds a place for j among the org's jobs that run, and answers the write
+// that takes it, which belongs into the transaction that gives j its lease; closing
+// has the one that gives it back. A place is for one job: of any number of claims
+// at once, no more are let in than there are. *Full: there is none.
+func (s *Store) enter(ctx context.Context, j *Job) ([]table.Write, error) {
+	if s.MaxRunning <= 0 {
+		return nil, nil
+	}
+	taken := map[table.Key]bool{}
+	for row, err := range s.Table.List(ctx, j.Org.Part("SLOT"), table.Query{}) {
+		if err != nil {
+			return nil, fmt.Errorf("job: how many of org %s run: %w", j.Org, err)
+		}
+		taken[row.Key] = true
+	}
+	if len(taken) >= s.MaxRunning { // more, where it was lowered meanwhile
+		return nil, &Full{s.MaxRunning}
+	}
+	var free []int
+	for n := 1; n <= s.MaxRunning; n++ {
+		if !taken[slotKey(j.Org, n)] {
+			free = append(free, n)
+		}
+	}
+	j.Slot = free[rand.IntN(len(free))]
+	return []table.Write{table.Put(slotKey(j.Org, j.Slot), slotRow{format, j.ID}, table.Absent)}, nil
+}
+
+// busyOrFull is what a job that found no place is told: that its integration is
+// busy, if it is, since that comes first.
+func (s *Store) busyOrFull(ctx context.Context, j Job, full error) error {
+	seen, err := lease.Read(ctx, s.Table, LeaseKey(j.Org, j.Integration))
+	switch {
+	case err != nil:
+		return err
+	case seen.Job != "":
+		return &lease.Busy{Job: seen.Job, Until: seen.ExpiresAt}
+	}
+	return full
+}
+
+// waitForPlace writes the job of a tick that found its integration free and its org
+// full as waiting; the sweep starts it when there is a place.
+func (s *Store) waitForPlace(ctx context.Context, j Job) (queued, error) {
+	seen, err := lease.Read(ctx, s.Table, LeaseKey(j.Org, j.Integration))
+	if errors.Is(err, table.ErrNotFound) || err == nil && seen.Job != "" {
+		return moved, nil
+	}
+	if err != nil {
+		return moved, err
+	}
+	return s.wait(ctx, j, seen.Unchanged())
+}
