@@ -109,6 +109,25 @@ func TestEnvironmentMissesWhatIsGone(t *testing.T) {
 	}
 }
 
+// TestParameters holds that a value which the functions or AWS would refuse, some of
+// them in the middle of a deployment, is refused before anything is changed.
+func TestParameters(t *testing.T) {
+	in, met := theTemplate(t), 0
+	for _, path := range in.Paths("Parameters") {
+		if len(path) != 2 {
+			continue
+		}
+		met++
+		bound := map[string]string{"Number": "MinValue", "String": "AllowedPattern"}[in.At(append(path, "Type")...)]
+		if !in.Has(append(path, bound)...) && !in.Has(append(path, "AllowedValues")...) {
+			t.Errorf("the parameter %s takes any value", path[1])
+		}
+	}
+	if met < 8 {
+		t.Errorf("there are %d parameters", met)
+	}
+}
+
 var variable = regexp.MustCompile(`MUSTER_[A-Z_]+`)
 
 // variablesRead are the names that stand as strings in the code of package aws,

@@ -123,7 +123,7 @@ func (s stack) data(t *testing.T) {
 	}
 	s.says(t, "Table", map[string]string{
 		"PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled": "true", "SSESpecification/SSEEnabled": "true",
-		"TimeToLiveSpecification/AttributeName": "expires_at", "TimeToLiveSpecification/Enabled": "true",
+		"TimeToLiveSpecification/AttributeName": "expires_at", "TimeToLiveSpecification/Enabled": "true", "DeletionProtectionEnabled": "true",
 	})
 	if got := fmt.Sprint(s.there.Encryption); got != "{[{{AES256}}]}" {
 		t.Errorf("the bucket is encrypted with %s", got)
