@@ -86,9 +86,9 @@ const (
 // and the job that is returned is Pending. That the request's client went away
 // does not stop it. A job that is there under id, if that is not zero, is returned
 // as it stands: a try before this one made it. One that failed of something that
-// passes is followed by another. *lease.Busy: another job has the
-// integration. *org.Spent: the org's quota is spent. *job.Full: as many of its jobs
-// run as may.
+// passes is followed by another, under an id that follows from its own.
+// *lease.Busy: another job has the integration. *org.Spent: the org's quota is
+// spent. *job.Full: as many of its jobs run as may.
 func (s *Syncer) SyncFile(ctx context.Context, o org.ID, integration string, id job.ID, in job.Input, size int64) (job.Job, error) {
 	until := s.requestEnds(ctx)
 	ctx = context.WithoutCancel(ctx)
