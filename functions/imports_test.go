@@ -111,9 +111,16 @@ func TestPackagesImportWhatTheyMay(t *testing.T) {
 }
 
 // TestFunctionsLinkWhatTheyUse keeps Parquet and what makes a roster out of the
-// functions that open none, and the laptop out of all of them.
+// functions that open none, the laptop out of all of them, and a client of the SDK out
+// of those whose main does not name its port: it starts wherever it is imported.
 func TestFunctionsLinkWhatTheyUse(t *testing.T) {
+	clients := map[string]string{"s3": "s3store", "secretsmanager": "secrets", "lambda": "invoke"}
 	for _, l := range list(t, "./functions/...") {
+		for client, adapter := range clients {
+			if slices.Contains(l.Deps, "github.com/aws/aws-sdk-go-v2/service/"+client) && !slices.Contains(l.Imports, ours+"aws/"+adapter) {
+				t.Errorf("%s links the SDK's client of %s and does not name it", l.ImportPath, client)
+			}
+		}
 		roster := slices.Contains(l.Imports, ours+"app/dataplane")
 		for _, d := range l.Deps {
 			switch {
