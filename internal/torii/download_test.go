@@ -34,6 +34,8 @@ func TestFilesRefuseIDs(t *testing.T) {
 			t.Errorf("%s: %d %s", path, rec.Code, rec.Body)
 		}
 	}
+	want(t, w.call("GET", "/v1.0/files/1000000000000/download", ""), 400,
+		badRequest+`path.id: expected number <= 999999999999","errors":[{"pointer":"path.id","detail":"expected number <= 999999999999"}]`+requestID)
 	want(t, w.call("GET", "/v1.0/files/0/download", ""), 400,
 		badRequest+`path.id: expected number >= 1","errors":[{"pointer":"path.id","detail":"expected number >= 1"}]`+requestID)
 }
