@@ -28,7 +28,7 @@ run: ## Serve the whole API on 127.0.0.1:3000, with a first sync of sample data
 
 .PHONY: test
 test: lint vulncheck ## Run every check and every test
-	go test $(RACE) -timeout 30m ./...
+	go test $(RACE) -timeout 60m ./...
 
 # With CI=true what is missing is a failure, and no test is left out.
 .PHONY: sam-test
