@@ -9,6 +9,7 @@ import (
 	"log"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,17 +17,21 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"muster/internal/catalog"
 	"muster/internal/connection"
+	"muster/internal/faulty"
 	"muster/internal/local/bolt"
 	"muster/internal/local/vault"
 	"muster/internal/org"
+	"muster/internal/secret"
 	"muster/internal/secret/secrettest"
 	"muster/internal/table"
+	"muster/internal/table/tabletest"
 )
 
 // 64 clients change one connection at once, every other one its credential. Every
@@ -36,13 +41,15 @@ func TestManyWritersAtOnce(t *testing.T) {
 		c := w.create(ours)
 		const clients = 64
 		var wg sync.WaitGroup
+		var answered [clients]bool
 		for i := range clients {
 			wg.Go(func() {
 				body := fmt.Sprintf(`{"auth":{"name":"n%d","last":"n%d","s%d":"%d"}}`, i, i, i, i)
 				if i%2 == 0 {
 					body = fmt.Sprintf(`{"external_xref":"x%d","auth":{"user_id":"x%d"}}`, i, i)
 				}
-				if err := w.insist(c.ID, patch(t, body)); err != nil {
+				err := w.insist(c.ID, patch(t, body))
+				if answered[i] = err == nil; err != nil {
 					t.Errorf("client %d: %v", i, err)
 				}
 			})
@@ -57,7 +64,7 @@ func TestManyWritersAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := 1; i < clients; i += 2 {
-			if secrets[fmt.Sprintf("s%d", i)] != fmt.Sprint(i) {
+			if answered[i] && secrets[fmt.Sprintf("s%d", i)] != fmt.Sprint(i) {
 				t.Errorf("the change of client %d is lost: %v", i, secrets)
 			}
 		}
@@ -73,12 +80,101 @@ func TestManyWritersAtOnce(t *testing.T) {
 
 // insist changes a connection as a client does that is told to try again.
 func (w *world) insist(id connection.ID, ch connection.Change) error {
+	return w.insistBy(w.keeper, id, ch)
+}
+
+// insistBy has another process for each try.
+func (w *world) insistBy(process func() *connection.Keeper, id connection.ID, ch connection.Change) error {
+	passing := []error{connection.ErrBusy, secret.ErrUnavailable, table.ErrUnavailable, context.DeadlineExceeded}
 	for range 20 {
-		if _, err := w.keeper().Update(w.Context(), w.org, id, ch); !errors.Is(err, connection.ErrBusy) {
+		_, err := process().Update(w.Context(), w.org, id, ch)
+		if !slices.ContainsFunc(passing, func(p error) bool { return errors.Is(err, p) }) {
 			return err
 		}
 	}
 	return connection.ErrBusy
+}
+
+// The same where one call in ten fails, or is done and not answered, and locks run
+// out unreturned: what was answered in the end is there.
+func TestManyWritersThroughFaults(t *testing.T) {
+	for seed := range uint64(5) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.create(ours)
+			ctx, stop := context.WithCancel(t.Context())
+			var clock sync.WaitGroup
+			defer clock.Wait()
+			defer stop()
+			clock.Go(func() {
+				for ctx.Err() == nil {
+					time.Sleep(time.Second)
+					w.pass(time.Second)
+				}
+			})
+			luck := &luck{Rand: rand.New(rand.NewPCG(seed, 1))}
+			process := func() *connection.Keeper {
+				return w.process(
+					&tabletest.Faulty{Table: w.table, Hook: func(tabletest.Call) tabletest.Fault { return luck.draw(table.ErrUnavailable) }},
+					&secrettest.Faulty{Vault: w.vault, Hook: func(secrettest.Call) secrettest.Fault { return luck.draw(secret.ErrUnavailable) }})
+			}
+			var answered [16]bool
+			var wg sync.WaitGroup
+			for i := range answered {
+				wg.Go(func() {
+					err := w.insistBy(process, c.ID, patch(t, fmt.Sprintf(`{"auth":{"name":"n%d","last":"n%d","s%d":"%d"}}`, i, i, i, i)))
+					if answered[i] = err == nil; err != nil && !errors.Is(err, connection.ErrBusy) {
+						t.Errorf("client %d: %v", i, err)
+					}
+				})
+			}
+			wg.Wait()
+			w.check()
+			got, err := w.keeper().Get(t.Context(), w.org, c.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var secrets map[string]string
+			if err := json.Unmarshal([]byte(w.credential(c.ID)), &secrets); err != nil {
+				t.Fatal(err)
+			}
+			for i, ok := range answered {
+				if ok && secrets[fmt.Sprintf("s%d", i)] != fmt.Sprint(i) {
+					t.Errorf("seed %d: the change of client %d is lost: %v", seed, i, secrets)
+				}
+			}
+			if got.Auth.Name != secrets["last"] || !slices.Contains(answered[:], true) || luck.faults == 0 {
+				t.Errorf("seed %d: the row is of %s, its secret of %s; %d faults", seed, got.Auth.Name, secrets["last"], luck.faults)
+			}
+			for range 2 {
+				w.pass(2 * time.Hour)
+				w.sweep()
+				w.check()
+			}
+			if names := w.vault.Secrets(t, w.org); len(names) != 1 {
+				t.Errorf("seed %d: secrets %v", seed, names)
+			}
+		})
+	}
+}
+
+// luck decides which calls fail.
+type luck struct {
+	sync.Mutex
+	*rand.Rand
+	faults int
+}
+
+func (l *luck) draw(err error) faulty.Fault {
+	l.Lock()
+	defer l.Unlock()
+	if l.IntN(10) > 0 {
+		return faulty.None()
+	}
+	if l.faults++; l.IntN(2) > 0 {
+		return faulty.LostReply(err)
+	}
+	return faulty.NotApplied(err)
 }
 
 // The same without what settles who wrote: it must lose changes, or the test above
