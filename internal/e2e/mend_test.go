@@ -67,7 +67,8 @@ func newWreck(t *testing.T, s site) *wreck {
 
 // jobs are the deployment's as of a moment.
 func (w *wreck) jobs(now time.Time) *job.Store {
-	a := &app.App{Platform: w, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)}
+	// Its jobs have places, as those of the conversations do.
+	a := &app.App{Platform: w, Settings: app.Settings{RunningJobs: 10}, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)}
 	return a.Runs()
 }
 
