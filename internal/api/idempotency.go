@@ -27,9 +27,9 @@ const (
 	tryTime = time.Minute
 	// keepTries is how long a key is remembered.
 	keepTries = 24 * time.Hour
-	// maxKept is the largest answer that fits a row, in bytes. A larger one is not
-	// kept, and its request is done again with the same id; no POST or PUT answers
-	// with that much.
+	// maxKept is the largest answer that fits a row, in bytes. A larger one, of the
+	// largest connections, is not kept: its request is done again with the same id
+	// and finds what it made.
 	maxKept = 300 << 10
 )
 
