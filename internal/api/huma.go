@@ -32,7 +32,7 @@ func init() {
 	huma.DefaultArrayNullable = false
 	// Names that differ in case are two, as unmarshal reads them.
 	huma.ValidateStrictCasing = true
-	validation.MsgExpectedOneOf = "expected one of %s" // in quotes, the list would look like one word
+	validation.MsgExpectedOneOf = "expected one of %s"             // in quotes, the list would look like one word
 	validation.MsgExpectedMaximumNumber = "expected number <= %.f" // ours are whole; 9.99999999999e+11 is no number to type
 	// A form lies in memory: its size is bounded by Op.MaxBody, and a Lambda that
 	// spills to disk would have to clean up.
