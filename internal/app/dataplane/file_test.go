@@ -91,7 +91,9 @@ func (p *place) upload(t testing.TB, content []byte) int64 {
 
 func (p *place) sync(t testing.TB, file int64, size int) job.Job {
 	t.Helper()
-	j, err := dataplane.Syncer(p.App).SyncFile(t.Context(), p.org, p.integration.ID.String(), job.ID{}, job.Input{Kind: job.InputFile, FileID: file}, int64(size))
+	worker := dataplane.Syncer(p.App)
+	worker.RequestTime = time.Hour // a busy machine is to hand nothing over
+	j, err := worker.SyncFile(t.Context(), p.org, p.integration.ID.String(), job.ID{}, job.Input{Kind: job.InputFile, FileID: file}, int64(size))
 	if err != nil || j.Status != job.Completed {
 		t.Fatalf("the sync ended as %s (%s): %v", j.Status, j.Message, err)
 	}
