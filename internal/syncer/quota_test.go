@@ -295,7 +295,7 @@ func TestQuotaRefusesATick(t *testing.T) {
 func TestQuotaOf64AtOnce(t *testing.T) {
 	for _, integrations := range []int{64, 1} {
 		t.Run(fmt.Sprintf("%d integrations", integrations), func(t *testing.T) {
-			w := local(t)
+			w := local(t).unhurried()
 			w.limit(20)
 			w.source = script{pages: pages(ada)}
 			ids := []string{integration}

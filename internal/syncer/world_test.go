@@ -50,6 +50,8 @@ type world struct {
 	state  *syncertest.State
 	faults *faults
 
+	request time.Duration // what a request has, before its job is handed over
+
 	mu       sync.Mutex
 	source   roster.Source
 	targets  []syncer.Target
@@ -84,7 +86,7 @@ func local(t *testing.T) *world {
 func newWorld(t *testing.T, tab table.Table, blobs blob.Store) *world {
 	t.Helper()
 	f := &faults{}
-	w := &world{t: t, table: resender{tab, f}, blobs: blobs, tmp: t.TempDir(), org: org.NewID(), faults: f,
+	w := &world{t: t, table: resender{tab, f}, blobs: blobs, tmp: t.TempDir(), org: org.NewID(), faults: f, request: 20 * time.Second,
 		triggers: map[string]int64{}, settings: syncer.Settings{Guard: syncer.Guard{MaxPercent: 50, MaxCount: 100}}}
 	w.state = syncertest.New(tab, blobs, w.org)
 	w.install(w.org, integration)
@@ -167,7 +169,7 @@ func (w *world) processAt(now func() time.Time) *process {
 		Jobs:  &job.Store{Table: p.table, Blobs: p.blobs, Starter: mortal{w, p}, Now: now, Log: log, Quota: w.quota(p.table, now), MaxRunning: 100},
 		Table: p.table, Blobs: p.blobs, Integrations: w, Now: now, Log: log, Drain: p.drain,
 		Snapshots: &snapshot.Store{Table: p.table, Blobs: p.blobs, TempDir: w.tmp},
-		InRequest: 1000, RequestTime: 20 * time.Second,
+		InRequest: 1000, RequestTime: w.request,
 	}
 	w.mu.Lock()
 	w.running = append(w.running, p)
