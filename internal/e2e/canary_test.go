@@ -354,6 +354,7 @@ func (w *walker) spoiltVault(t *testing.T, s site) {
 // what was asked. What the functions share with a local server is walked there; here
 // it is one attempt in ten.
 func TestCanariesOnAWS(t *testing.T) {
+	t.Parallel() // most of it is waiting: the SDK tries again
 	s := awsSite(t)
 	org, key := s.newOrg(t, "Acme", "acme.example")
 	w := newWalker(t, key, s.newKey(t, org, "admin"), s.newKey(t, org, "admin"), s.newKey(t, org, "admin"))

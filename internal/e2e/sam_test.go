@@ -31,6 +31,7 @@ func TestSAM(t *testing.T) {
 	if os.Getenv("CI") != "true" {
 		t.Skip("runs in CI and by make sam-test")
 	}
+	t.Parallel() // with tests that wait most of their time
 	s := awsSite(t)
 	d := newSAM(t, s.with(inRequest))
 

@@ -144,6 +144,7 @@ func kept(token string) map[string]any {
 // TestVaultFails: whatever the vault does, a request is answered in time and says
 // whether to try again; nothing is changed, and nothing is left behind.
 func TestVaultFails(t *testing.T) {
+	t.Parallel() // most of it is waiting: the SDK tries again
 	v := newVaulted(t)
 	always := func(f emulator.Fault) func(emulator.Request) emulator.Fault {
 		return func(emulator.Request) emulator.Fault { return f }
