@@ -31,11 +31,14 @@ type Platform interface {
 type Settings struct {
 	MaxUploadBytes int64 // of a file that may be registered
 	InRequestBytes int64 // of a file that is synced inside its request; larger ones go to a worker
-	RunningJobs    int64 // of one org, at once; 0: any number
+	RunningJobs    int64 // of one org, at once, up to MostRunningJobs; 0: any number
 	// RequestTime is how long that may take before it is handed to a worker; 0 is
 	// what API Gateway leaves, 20 s.
 	RequestTime time.Duration
 }
+
+// MostRunningJobs bounds Settings.RunningJobs: each claim looks through as many rows.
+const MostRunningJobs = 1000
 
 // DefaultSettings are a new deployment's: 1 GiB, and 256 MB, which is about a
 // million users.

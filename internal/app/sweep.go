@@ -57,9 +57,8 @@ func (a *App) purge(ctx context.Context, ref string) error {
 	// finds the integration busy, or starts a job that finds nothing to do.
 	run, err := a.Runs().Claim(ctx, o, integration, job.ID{}, job.Input{Kind: job.InputRetention})
 	var busy *lease.Busy
-	var full *job.Full
 	switch {
-	case errors.As(err, &busy), errors.As(err, &full):
+	case errors.As(err, &busy):
 		return garbage.ErrLater
 	case errors.Is(err, table.ErrNotFound):
 		return nil // the integration is gone, and its roster with it

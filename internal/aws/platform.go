@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"sync"
@@ -90,19 +91,20 @@ func settings() (app.Settings, error) {
 		name  string
 		field *int64
 		least int64
+		most  int64
 		of    string
 	}{
-		{"MUSTER_MAX_UPLOAD_BYTES", &s.MaxUploadBytes, 1, "bytes"},
-		{"MUSTER_IN_REQUEST_BYTES", &s.InRequestBytes, 1, "bytes"},
-		{"MUSTER_RUNNING_JOBS", &s.RunningJobs, 0, "jobs"},
+		{"MUSTER_MAX_UPLOAD_BYTES", &s.MaxUploadBytes, 1, math.MaxInt64, "bytes"},
+		{"MUSTER_IN_REQUEST_BYTES", &s.InRequestBytes, 1, math.MaxInt64, "bytes"},
+		{"MUSTER_RUNNING_JOBS", &s.RunningJobs, 0, app.MostRunningJobs, "jobs"},
 	} {
 		text := os.Getenv(v.name)
 		if text == "" {
 			continue
 		}
 		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n < v.least {
-			return s, fmt.Errorf("aws: %s must be a number of %s, %d or more", v.name, v.of, v.least)
+		if err != nil || n < v.least || n > v.most {
+			return s, fmt.Errorf("aws: %s must be a number of %s from %d to %d", v.name, v.of, v.least, v.most)
 		}
 		*v.field = n
 	}

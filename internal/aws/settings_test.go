@@ -22,6 +22,7 @@ func TestSettings(t *testing.T) {
 		{name: "all", upload: "7", inRequest: "5", running: "3", want: app.Settings{MaxUploadBytes: 7, InRequestBytes: 5, RunningJobs: 3}},
 		{name: "any number of jobs", running: "0", want: app.DefaultSettings},
 		{name: "fewer than none", running: "-1", err: "MUSTER_RUNNING_JOBS"},
+		{name: "more than a claim looks through", running: "1001", err: "MUSTER_RUNNING_JOBS"},
 		{name: "no number", upload: "1GiB", err: "MUSTER_MAX_UPLOAD_BYTES"},
 		{name: "zero", inRequest: "0", err: "MUSTER_IN_REQUEST_BYTES"},
 	} {

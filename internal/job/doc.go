@@ -25,7 +25,8 @@
 //
 // With MaxRunning, a job has a place among the org's that run, too, from the
 // transaction that gives it a lease to the one that ends it (see slots.go): a claim
-// that finds none is told Full, a tick waits.
+// that finds none is told Full, a tick waits. It asks again with each sweep, and
+// queues for no place: whoever asks first has it.
 //
 // Each run of an org is counted against its quota where it is let in, and there
 // alone: Claim and Tick, which every way in goes through (see Quota).

@@ -16,7 +16,7 @@ import (
 type Full struct{ Limit int }
 
 func (f *Full) Error() string {
-	return fmt.Sprintf("%d syncs of the organisation are running, as many as may at once; try again when one of them has ended", f.Limit)
+	return fmt.Sprintf("no more syncs of the organisation may run at once: its limit is %d; try again when one of them has ended", f.Limit)
 }
 
 // slotKey is a place among the org's jobs that run, from 1.
@@ -30,19 +30,26 @@ type slotRow struct {
 // enter finds a place for j among the org's jobs that run, and answers the write
 // that takes it, which belongs into the transaction that gives j its lease; closing
 // has the one that gives it back. A place is for one job: of any number of claims
-// at once, no more are let in than there are. *Full: there is none.
+// at once, no more are let in than there are; jobs that began under another limit
+// may run beside them. A run of ours (retention) takes no customer's place. *Full:
+// there is none.
 func (s *Store) enter(ctx context.Context, j *Job) ([]table.Write, error) {
-	if s.MaxRunning <= 0 {
+	if s.MaxRunning <= 0 || j.Input.Kind == InputRetention {
 		return nil, nil
 	}
+	var rows []table.Row
 	taken := map[table.Key]bool{}
 	for row, err := range s.Table.List(ctx, j.Org.Part("SLOT"), table.Query{}) {
 		if err != nil {
 			return nil, fmt.Errorf("job: how many of org %s run: %w", j.Org, err)
 		}
+		rows = append(rows, row)
 		taken[row.Key] = true
 	}
-	if len(taken) >= s.MaxRunning { // more, where it was lowered meanwhile
+	if len(rows) >= s.MaxRunning { // more, where it was lowered meanwhile
+		if err := s.freeAbandoned(ctx, j.Org, rows[rand.IntN(len(rows))]); err != nil {
+			return nil, err
+		}
 		return nil, &Full{s.MaxRunning}
 	}
 	var free []int
@@ -53,6 +60,26 @@ func (s *Store) enter(ctx context.Context, j *Job) ([]table.Write, error) {
 	}
 	j.Slot = free[rand.IntN(len(free))]
 	return []table.Write{table.Put(slotKey(j.Org, j.Slot), slotRow{format, j.ID}, table.Absent)}, nil
+}
+
+// freeAbandoned frees a place whose job has ended without giving it back, as under a
+// program from before there were places, which drops what it does not know of a
+// job. Whoever finds its org full looks at one place: sooner or later at each.
+func (s *Store) freeAbandoned(ctx context.Context, o org.ID, row table.Row) error {
+	var at slotRow
+	if err := row.Decode(&at); err != nil {
+		return fmt.Errorf("job: place %s: %w", row.Key, err)
+	}
+	if j, _, err := s.get(ctx, o, at.Job); err == nil && !j.Status.Terminal() || err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	// If we stop here: the place is free (TestAbandonedPlace).
+	err := s.Table.Write(ctx, table.Delete(row.Key, table.Version(row.Version)))
+	var moved *table.Conflict
+	if err != nil && !errors.As(err, &moved) {
+		return fmt.Errorf("job: freeing place %s: %w", row.Key, err)
+	}
+	return nil
 }
 
 // busyOrFull is what a job that found no place is told: that its integration is

@@ -90,7 +90,7 @@ func TestRunningJobs(t *testing.T) {
 					t.Errorf("its own integration: %v", err)
 				}
 				var full *job.Full
-				if _, err := e.try(integration); !errors.As(err, &full) || full.Limit != 1 || !strings.HasPrefix(full.Error(), "1 syncs") {
+				if _, err := e.try(integration); !errors.As(err, &full) || full.Limit != 1 || !strings.Contains(full.Error(), "limit is 1;") {
 					t.Errorf("another: %v", err)
 				}
 				if _, err := e.try(uuid.NewString()); !errors.Is(err, table.ErrNotFound) {
@@ -202,5 +202,56 @@ func TestTickWaitsForAPlace(t *testing.T) {
 		if got := e.get(id); got.Status != job.Pending || got.Slot != 1 || len(e.starts) != 1 {
 			t.Errorf("it is %s, in slot %d, after %d starts", got.Status, got.Slot, len(e.starts))
 		}
+	})
+}
+
+// A run of ours takes no place of the org's.
+func TestRetentionTakesNoPlace(t *testing.T) {
+	inBubble(t, func(e *env) {
+		e.MaxRunning = 1
+		run, err := e.Claim(t.Context(), e.org, e.another(), job.ID{}, job.Input{Kind: job.InputRetention})
+		if err != nil || run.Job().Slot != 0 {
+			t.Fatal(run, err)
+		}
+		if _, err := e.try(integration); err != nil {
+			t.Error("beside a run of ours:", err)
+		}
+		if _, err := e.Claim(t.Context(), e.org, e.another(), job.ID{}, job.Input{Kind: job.InputRetention}); err != nil {
+			t.Error("a run of ours beside a full org:", err)
+		}
+	})
+}
+
+// A place that a job left behind, as one does that is ended by a program from before
+// there were places, is free again once somebody has asked for it.
+func TestAbandonedPlace(t *testing.T) {
+	inBubble(t, func(e *env) {
+		e.MaxRunning = 1
+		run, err := e.try(e.another())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var leave table.Write
+		for place, err := range e.Table.List(t.Context(), e.org.Part("SLOT"), table.Query{}) {
+			var row any
+			if err := errors.Join(err, place.Decode(&row)); err != nil {
+				t.Fatal(err)
+			}
+			leave = table.Put(place.Key, row, table.Absent)
+		}
+		if err := run.Commit(t.Context(), job.Report{}, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Table.Write(t.Context(), leave); err != nil {
+			t.Fatal(err)
+		}
+		var full *job.Full
+		if _, err := e.try(integration); !errors.As(err, &full) {
+			t.Errorf("beside a place that is not free: %v", err)
+		}
+		if _, err := e.try(integration); err != nil {
+			t.Errorf("when it was asked for before: %v", err)
+		}
+		e.state.Check(t)
 	})
 }

@@ -44,8 +44,8 @@ func (c *serve) Run(ctx context.Context, e *env) (err error) {
 	if c.MaxUploadBytes <= 0 || c.InRequestBytes <= 0 {
 		return errors.New("--max-upload-bytes and --in-request-bytes must be above 0")
 	}
-	if c.RunningJobs < 0 {
-		return errors.New("--running-jobs must be 0, for any number, or more")
+	if c.RunningJobs < 0 || c.RunningJobs > app.MostRunningJobs {
+		return fmt.Errorf("--running-jobs must be 0, for any number, or up to %d", app.MostRunningJobs)
 	}
 	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return errors.New("--base-url must be a URL, such as https://muster.example.com: signed URLs begin with it")
