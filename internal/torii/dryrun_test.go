@@ -107,6 +107,8 @@ func TestMisspelledDryRun(t *testing.T) {
 	for query, says := range map[string]string{
 		"?dryRun=true": "must be written so", "?DRY_RUN=true": "must be written so", "?dry-run=1": "must be written so",
 		"?allowRemovals=true": "must be written so", "?dry_run=true&dryrun=true": "must be written so", "?+dry_run=true": "must be written so",
+		"?dry=true":         "must be written so",
+		"?x=1;dry_run=true": "write a semicolon as %3B", "?dryRun=true;": "write a semicolon as %3B",
 		"?dry_rnu=true": "must be written so", "?dry_runs=true": "must be written so", "?allow_removal=true": "must be written so",
 		"?dry_run=": "expected true or false, once", "?dry_run=false&dry_run=true": "expected true or false, once",
 		"?allow_removals=&dry_run": "expected true or false, once",

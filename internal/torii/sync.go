@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -48,10 +49,14 @@ type syncInput struct {
 }
 
 // Resolve refuses the two parameters where they are spelled in another way, as
-// ?dryRun=true or ?dry_rnu=true, and where they have no value or several. To leave them out, as other
-// words that are not known, would sync for someone who only wanted to look.
+// ?dryRun=true or ?dry=true, and an empty one, and several of one. To leave them out,
+// as other words that are not known, would sync for someone who only wanted to look.
+// So would a semicolon between parameters, which url.Query drops with both of them.
 func (*syncInput) Resolve(ctx huma.Context) (faults []error) {
 	u := ctx.URL()
+	if strings.Contains(u.RawQuery, ";") {
+		return []error{&api.Fault{Pointer: "query", Detail: "separate parameters by &, and write a semicolon as %3B; nothing was done"}}
+	}
 	for sent, values := range u.Query() {
 		for _, known := range []string{"dry_run", "allow_removals"} {
 			fault := ""
@@ -69,9 +74,10 @@ func (*syncInput) Resolve(ctx huma.Context) (faults []error) {
 	return faults
 }
 
+// isNear also takes dry alone: it can mean nothing else.
 func isNear(sent, known string) bool {
 	_, ok := near.Word(sent, []string{known})
-	return ok
+	return ok || known == "dry_run" && strings.EqualFold(sent, "dry")
 }
 
 type syncOutput struct {
@@ -90,6 +96,7 @@ func PutServicesSyncCustom(integrations Integrations, uploads Uploads, syncs Syn
 		Summary: "Sync custom integration",
 		Description: "Validates an uploaded JSON file of the type customIntegrationData and makes its users and licences those of the app account. " +
 			"200 means that this is done; a file that takes longer than about 20 seconds is worked on afterwards, until when every other sync of the app account is a 409. " +
+			"Where as many syncs of the organisation run as may at once, one more is a 429. " +
 			"A file at fault is a 400 and changes nothing. " +
 			"With dry_run=true nothing is changed at all: the answer says what would come of it, also while a sync is running, and whether the removal guard would stop it. " +
 			"A file at fault is the same 400; one that is more than a request takes is a 413.",

@@ -183,7 +183,7 @@ func TestSyncFull(t *testing.T) {
 		return job.Job{}, fmt.Errorf("claim: %w", &job.Full{Limit: 2})
 	}
 	rec := w.call("PUT", syncPath, syncBody(id, 2), "Idempotency-Key", "k")
-	want(t, rec, 429, `{"statusCode":429,"error":"Too Many Requests","kind":"rate_limited","message":"2 syncs of the organisation are running, as many as may at once; try again when one of them has ended"`+requestID)
+	want(t, rec, 429, `{"statusCode":429,"error":"Too Many Requests","kind":"rate_limited","message":"no more syncs of the organisation may run at once: its limit is 2; try again when one of them has ended"`+requestID)
 	if got := rec.Header().Get("Retry-After"); got != "10" {
 		t.Errorf("Retry-After %q", got)
 	}
