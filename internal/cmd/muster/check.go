@@ -41,11 +41,11 @@ The exit code is 0 without errors, 1 with some, 2 if the file could not be read 
 
 func (c *check) Run(ctx context.Context, e *env) error {
 	signal.Ignore(syscall.SIGPIPE) // a reader who has seen enough must not leave our scratch files behind
-	in, err := openInput(c.File, e.in)
+	in, err := openInput(ctx, c.File, e.in)
 	if err != nil {
 		return &ending{2, err}
 	}
-	defer in.close()
+	defer in.file.Close()
 	p := &printer{out: bufio.NewWriterSize(e.out, 64<<10), name: printable(c.File), json: c.JSON, bar: newProgress(e, in.size)}
 	report, err := syncer.Check(ctx, rosterfile.New(func(_ context.Context, offset int64) (io.ReadCloser, error) {
 		r := io.Reader(io.NewSectionReader(in.file, offset, in.size-offset))
@@ -75,14 +75,13 @@ func (c *check) Run(ctx context.Context, e *env) error {
 
 // input is a file that can be read from any offset, more than once.
 type input struct {
-	file  *os.File
-	size  int64
-	close func()
+	file *os.File
+	size int64
 }
 
 // openInput opens the file of that name; what is no regular file, such as a pipe,
-// is copied to one.
-func openInput(name string, stdin *os.File) (*input, error) {
+// is copied to one that has no name.
+func openInput(ctx context.Context, name string, stdin *os.File) (*input, error) {
 	f := stdin
 	if name != "-" {
 		var err error
@@ -97,17 +96,31 @@ func openInput(name string, stdin *os.File) (*input, error) {
 	case info.IsDir():
 		return nil, errors.Join(fmt.Errorf("%s is a folder", printable(name)), f.Close())
 	case info.Mode().IsRegular():
-		return &input{f, info.Size(), func() { _ = f.Close() }}, nil
+		return &input{f, info.Size()}, nil
 	}
 	defer f.Close()
 	spool, err := os.CreateTemp("", "muster-check-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a scratch file: %w", err)
 	}
-	in := &input{file: spool, close: func() { _ = spool.Close(); _ = os.Remove(spool.Name()) }}
-	if in.size, err = io.Copy(spool, f); err != nil {
-		in.close()
-		return nil, fmt.Errorf("copy %s to a scratch file: %w", printable(name), err)
+	// Before there is anything in it: however we end, no people stay behind.
+	if err := os.Remove(spool.Name()); err != nil {
+		return nil, errors.Join(err, spool.Close())
+	}
+	in := &input{file: spool}
+	copied := make(chan error, 1)
+	go func() {
+		var err error
+		in.size, err = io.Copy(spool, f)
+		copied <- err
+	}()
+	select {
+	case err = <-copied:
+	case <-ctx.Done(): // the reading may go on: a producer that stalls does not hear of it
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("copy %s to a scratch file: %w", printable(name), err), spool.Close())
 	}
 	return in, nil
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -154,6 +156,41 @@ func TestCheckOfAPipe(t *testing.T) {
 	s := last.Summary
 	if s == nil || !s.Accepted || s.Counts.Grants.Received != grants || s.Counts.Grants.Duplicates != grants-2 || s.Errors != grants-2 || s.Warnings != 1 || lines != grants {
 		t.Errorf("%d lines, %+v", lines, s)
+	}
+}
+
+// Who interrupts a check whose producer stalls is not kept until that one ends, and
+// no people stay behind in a scratch file: not even if the process is killed.
+func TestCheckOfAStalledPipe(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	defer func(f *os.File) { os.Stdin = f }(os.Stdin)
+	os.Stdin = r
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	var out, said bytes.Buffer
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, []string{"check", "-"}, &out, &said) }()
+	// More than a pipe holds: once it is written, the copy is under way.
+	if _, err := w.WriteString(`{"users": [` + strings.Repeat(" ", 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("scratch files can be seen: %v, %v", left, err)
+	}
+	interrupt(errors.New("interrupt signal received"))
+	select {
+	case code := <-ended:
+		if code != 130 || out.Len() > 0 || said.String() != "muster: interrupted\n" {
+			t.Errorf("exit code %d, %q, saying %q", code, &out, &said)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it goes on after an interrupt")
+		_ = w.Close()
+		<-ended
 	}
 }
 
