@@ -15,9 +15,15 @@ import (
 // package level costs every function, also those that never ask for it. Make it when
 // it is asked for: sync.OnceValue.
 func TestFunctionsStartLittle(t *testing.T) {
+	for _, name := range []string{"sweep", "sync"} { // sync links what reads and keeps files
+		t.Run(name, func(t *testing.T) { startsLittle(t, name) })
+	}
+}
+
+func startsLittle(t *testing.T, name string) {
 	const most = 64 << 10 // bytes that they allocate; of the SDK's packages it is a megabyte
-	bin := filepath.Join(t.TempDir(), "sweep")
-	build := exec.Command("go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-trimpath", "-ldflags", "-w", "-o", bin, "./sweep")
+	bin := filepath.Join(t.TempDir(), name)
+	build := exec.Command("go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-trimpath", "-ldflags", "-w", "-o", bin, "./"+name)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
