@@ -156,7 +156,7 @@ func answerTo(err error) error {
 	case errors.Is(err, connection.ErrBusy):
 		return api.Conflict("others are changing this connection; nothing was changed, try again").Retry(time.Second).Because(err)
 	case errors.Is(err, secret.ErrTooMany):
-		return api.RateLimited("the vault takes no more: it bears about one change of a credential in ten minutes, and so many secrets in all; nothing was changed, send the latest one then", secret.BearsAgain).Because(err)
+		return api.RateLimited("the vault takes no more: it bears about one change of a credential in ten minutes, and a limited number of secrets; nothing was changed, try again in ten minutes", secret.BearsAgain).Because(err)
 	case errors.Is(err, secret.ErrUnavailable):
 		return api.Unavailable("the vault that keeps credentials did not answer in time; nothing was changed, try again").Because(err)
 	case errors.Is(err, secret.ErrNotFound):
