@@ -81,6 +81,8 @@ func (s *Store) Healthy(ctx context.Context, o org.ID, id ID) error {
 // Every failure counts until the org's breaker pauses the connection, also of any
 // number at once; then, or without a breaker, a stamp stands for a minute's. The one
 // that trips it is told to the log: the calls end there, and so do their own lines.
+// Not so where the answer to the write was lost, table.ErrUnavailable: the pause may
+// be there, and the error, which who stamps logs, is all that tells of it.
 // Otherwise it is as Healthy is.
 func (s *Store) Unhealthy(ctx context.Context, o org.ID, id ID, code string) error {
 	now, most := s.Now().UTC(), -1

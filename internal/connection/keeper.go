@@ -69,9 +69,9 @@ func (k *Keeper) create(ctx context.Context, o org.ID, id ID, ch Change) (Connec
 	return Connection{}, fmt.Errorf("%w: its secret's intent was due before the connection was there", ErrBusy)
 }
 
-// Update changes a connection. ErrNotFound, *Invalid, ErrBusy,
-// secret.ErrUnavailable, secret.ErrTooMany: nothing was changed. Without any of them the change is
-// there whole, whoever else changes the connection at the same time.
+// Update changes a connection. ErrNotFound, *Invalid, ErrBusy, secret.ErrUnavailable,
+// secret.ErrTooMany: nothing was changed. Without any of them the change is there
+// whole, whoever else changes the connection at the same time.
 func (k *Keeper) Update(ctx context.Context, o org.ID, id ID, ch Change) (Connection, error) {
 	e := &edit{Keeper: k, org: o, id: id, change: ch}
 	health, err := k.health(ctx, o, id)
