@@ -167,7 +167,7 @@ func (m *mender) tick(t *testing.T) {
 		t.Fatal(err)
 	}
 	// One that meets another job waits, and is cancelled while it does.
-	ahead, err := m.jobs(now).Claim(t.Context(), m.org, m.integration, job.ID{}, job.Input{Kind: job.InputRetention})
+	ahead, err := m.jobs(now).Claim(t.Context(), m.org, m.integration, job.ID{}, job.Input{Kind: job.InputFile, FileID: m.file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func (m *mender) sweep(t *testing.T) {
 		}
 	}
 	other, _ := m.account(t)
-	lost, err := m.jobs(time.Now()).Claim(t.Context(), m.org, other, job.ID{}, job.Input{Kind: job.InputRetention})
+	lost, err := m.jobs(time.Now()).Claim(t.Context(), m.org, other, job.ID{}, job.Input{Kind: job.InputFile, FileID: m.file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func (m *mender) due(t *testing.T, then time.Time) (objects []string) {
 	t.Helper()
 	one := m.org.Path("snapshots", m.integration, "replaced.parquet")
 	removed, _ := m.account(t)
-	if _, err := m.jobs(time.Now()).Claim(t.Context(), m.org, removed, job.ID{}, job.Input{Kind: job.InputRetention}); err != nil {
+	if _, err := m.jobs(time.Now()).Claim(t.Context(), m.org, removed, job.ID{}, job.Input{Kind: job.InputFile, FileID: m.file}); err != nil {
 		t.Fatal(err)
 	}
 	m.must(t, "DELETE", "/v1/org/system-integrations/"+removed, nil, nil) // enters its rows
