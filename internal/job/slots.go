@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 
 	"muster/internal/lease"
 	"muster/internal/org"
@@ -37,24 +39,23 @@ func (s *Store) enter(ctx context.Context, j *Job) ([]table.Write, error) {
 	if s.MaxRunning <= 0 || j.Input.Kind == InputRetention {
 		return nil, nil
 	}
-	var rows []table.Row
-	taken := map[table.Key]bool{}
+	taken := map[table.Key]table.Row{}
 	for row, err := range s.Table.List(ctx, j.Org.Part("SLOT"), table.Query{}) {
 		if err != nil {
 			return nil, fmt.Errorf("job: how many of org %s run: %w", j.Org, err)
 		}
-		rows = append(rows, row)
-		taken[row.Key] = true
+		taken[row.Key] = row
 	}
-	if len(rows) >= s.MaxRunning { // more, where it was lowered meanwhile
-		if err := s.freeAbandoned(ctx, j.Org, rows[rand.IntN(len(rows))]); err != nil {
+	if len(taken) >= s.MaxRunning { // more, where it was lowered meanwhile
+		held := slices.Collect(maps.Values(taken))
+		if err := s.freeAbandoned(ctx, j.Org, held[rand.IntN(len(held))]); err != nil {
 			return nil, err
 		}
 		return nil, &Full{s.MaxRunning}
 	}
 	var free []int
 	for n := 1; n <= s.MaxRunning; n++ {
-		if !taken[slotKey(j.Org, n)] {
+		if _, is := taken[slotKey(j.Org, n)]; !is {
 			free = append(free, n)
 		}
 	}
@@ -70,7 +71,10 @@ func (s *Store) freeAbandoned(ctx context.Context, o org.ID, row table.Row) erro
 	if err := row.Decode(&at); err != nil {
 		return fmt.Errorf("job: place %s: %w", row.Key, err)
 	}
-	if j, _, err := s.get(ctx, o, at.Job); err == nil && !j.Status.Terminal() || err != nil && !errors.Is(err, ErrNotFound) {
+	switch j, err := s.Get(ctx, o, at.Job); {
+	case err == nil && !j.Status.Terminal():
+		return nil
+	case err != nil && !errors.Is(err, ErrNotFound):
 		return err
 	}
 	// If we stop here: the place is free (TestAbandonedPlace).
