@@ -59,10 +59,7 @@ func TestManyWritersAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var secrets map[string]string
-		if err := json.Unmarshal([]byte(w.credential(c.ID)), &secrets); err != nil {
-			t.Fatal(err)
-		}
+		secrets := w.secrets(c.ID)
 		for i := 1; i < clients; i += 2 {
 			if answered[i] && secrets[fmt.Sprintf("s%d", i)] != fmt.Sprint(i) {
 				t.Errorf("the change of client %d is lost: %v", i, secrets)
@@ -134,10 +131,7 @@ func TestManyWritersThroughFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var secrets map[string]string
-			if err := json.Unmarshal([]byte(w.credential(c.ID)), &secrets); err != nil {
-				t.Fatal(err)
-			}
+			secrets := w.secrets(c.ID)
 			for i, ok := range answered {
 				if ok && secrets[fmt.Sprintf("s%d", i)] != fmt.Sprint(i) {
 					t.Errorf("seed %d: the change of client %d is lost: %v", seed, i, secrets)

@@ -135,6 +135,15 @@ func (w *world) credential(id connection.ID) string {
 	return string(v.Reveal())
 }
 
+// secrets are the members of a connection's credential, all of them text.
+func (w *world) secrets(id connection.ID) (members map[string]string) {
+	w.Helper()
+	if err := json.Unmarshal([]byte(w.credential(id)), &members); err != nil {
+		w.Fatal(err)
+	}
+	return members
+}
+
 // put and patch are the changes of a body; change is that of a creation.
 func change(t testing.TB, body string) connection.Change {
 	t.Helper()
