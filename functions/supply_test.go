@@ -153,6 +153,32 @@ func buildFlags(t *testing.T) []string {
 	return flags
 }
 
+// TestBuiltWithTheSameTags: what is tested, measured and looked through is built with
+// the tags of what is deployed, wherever a build is written down.
+func TestBuiltWithTheSameTags(t *testing.T) {
+	flags := buildFlags(t)
+	tags := flags[slices.Index(flags, "-tags")+1]
+	builds := 0
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() && path != ".." && strings.HasPrefix(d.Name(), ".") {
+			return filepath.SkipDir
+		}
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`"-tags", "([a-z][^"]*)"`).FindAllSubmatch(b, -1) {
+			if builds++; string(m[1]) != tags {
+				t.Errorf("%s builds with the tags %s, the Makefile with %s", path, m[1], tags)
+			}
+		}
+		return err
+	})
+	if err != nil || builds < 3 {
+		t.Errorf("%d builds were found (%v)", builds, err)
+	}
+}
+
 // copySources copies what a build reads.
 func copySources(t *testing.T, from, to string) {
 	t.Helper()
