@@ -74,7 +74,7 @@ func (f *fields) unknown(name []byte, at int) {
 		return
 	}
 	f.out.unknowns.add(&f.object, name, func() (string, place) {
-		return f.pointer("") + "/" + token(string(name)), f.at.after(f.raw[:at])
+		return under(f.pointer(""), string(name)), f.at.after(f.raw[:at])
 	})
 }
 

@@ -141,7 +141,7 @@ func (r *reading) document(s *stream) (users place, err error) {
 
 // unknown notes a member of what is read token by token.
 func (r *reading) unknown(in *object, name, pointer string, at place) {
-	r.out.unknowns.add(in, []byte(name), func() (string, place) { return pointer + "/" + token(name), at })
+	r.out.unknowns.add(in, []byte(name), func() (string, place) { return under(pointer, name), at })
 }
 
 // list reads one of the two lists that the top level has at most once.

@@ -4,7 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"muster/internal/near"
 	"muster/internal/roster"
@@ -90,5 +91,5 @@ func (k *unknown) detail() string {
 	return detail
 }
 
-// token is a name as a part of a pointer (RFC 6901).
-func token(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
+// under is the pointer to a member of what pointer is of.
+func under(pointer, name string) string { return string(jsontext.Pointer(pointer).AppendToken(name)) }
